@@ -116,12 +116,35 @@ def check_pod(
     :raises os_vif.exception.PlanException: if the plugin cannot plug this VIF.
     :raises os_vif.exception.CheckException: if the host or the namespace cannot be read.
     """
+    return _check(vif, instance_info, sandbox, is_privileged=False)
+
+
+def check_pod_as_root(
+    vif: objects.VIFBase, instance_info: objects.InstanceInfo, sandbox: Sandbox
+) -> tuple[Difference, ...]:
+    """Check a VIF as :func:`check_pod`, in a process that may enter the namespaces of pods.
+
+    The process enters the namespace in the calling thread, and calls no privileged daemon. Not for a
+    process with green threads.
+    """
+    return _check(vif, instance_info, sandbox, is_privileged=True)
+
+
+def _check(
+    vif: objects.VIFBase,
+    instance_info: objects.InstanceInfo,
+    sandbox: Sandbox,
+    *,
+    is_privileged: bool,
+) -> tuple[Difference, ...]:
     import os_vif
     from os_vif.operations.pod_plugging import pod_operations
 
     plugin = os_vif._plugin_of(vif, instance_info)  # noqa: SLF001 - a part of the facade
     with os_vif._observed("check", plugin, vif, instance_info) as running:  # noqa: SLF001
-        differences = pod_operations.check(plugin, vif, instance_info, sandbox)
+        differences = pod_operations.check(
+            plugin, vif, instance_info, sandbox, is_privileged=is_privileged
+        )
         if running is not None:
             running.differences = differences
     return differences

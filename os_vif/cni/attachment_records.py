@@ -70,7 +70,7 @@ def write(record: AttachmentRecord) -> None:
     :raises OSError: if the file cannot be written.
     """
     STATE.make()
-    STATE.write_atomically(_file_name(record.key), dataclasses.asdict(record))
+    STATE.write_atomically(_file_name(record.key), vars(record))
 
 
 def read(key: tuple[str, str, str]) -> AttachmentRecord | None:

@@ -11,6 +11,7 @@ leaves neither an address nor a device. DEL succeeds without the network namespa
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import logging
 import os
 from collections.abc import Iterator, Mapping
@@ -34,7 +35,7 @@ from os_vif.cni import (
 )
 from os_vif.cni.attachment_records import AttachmentRecord
 from os_vif.cni.attachment_result import DEFAULT_ROUTES
-from os_vif.cni.cni_error import CniError, Code
+from os_vif.cni.cni_error import CniError, Code, raised_as_cni_error
 from os_vif.cni.invocation import Invocation, is_interface_name
 from os_vif.cni.vif_source import PodVif
 from os_vif.host.netlink import pod_namespaces
@@ -56,7 +57,7 @@ def add(invocation: Invocation) -> dict[str, Any]:
     :raises CniError: if the attachment fails. Nothing remains, except for the steps that the text
         of the error lists.
     """
-    with _raised_as_cni_error("the pod cannot be plugged"):
+    with raised_as_cni_error("the pod cannot be plugged"):
         network_configuration.require_supported(invocation.configuration.plain)
         sandbox = Sandbox(invocation.netns, invocation.ifname)
         _require_free_name(sandbox)
@@ -65,15 +66,16 @@ def add(invocation: Invocation) -> dict[str, Any]:
         pod = vif_source.find(invocation, {})
         with attachment_locks.of_vif(_id_of(pod.vif)):
             _require_unused(pod)
-            attachment_records.write(_record(invocation, pod, info_path))
+            record = _record(invocation, pod, info_path)
+            attachment_records.write(record)
             try:
-                return _plug(invocation, pod, info_path)
+                return _plug(invocation, pod, record)
             except BaseException:
                 _delete_quietly(invocation)
                 raise
 
 
-def _plug(invocation: Invocation, pod: PodVif, info_path: str) -> dict[str, Any]:
+def _plug(invocation: Invocation, pod: PodVif, record: AttachmentRecord) -> dict[str, Any]:
     """Plug the interface of an attachment with a record, and return the result.
 
     :raises CniError: if the attachment fails. The caller removes the remains.
@@ -82,18 +84,18 @@ def _plug(invocation: Invocation, pod: PodVif, info_path: str) -> dict[str, Any]
     """
     allocated: dict[str, Any] = {}
     if pod.is_made_here and invocation.configuration.ipam_type is not None:
-        pod, allocated, result = _plug_with_addresses(invocation, pod, info_path)
+        pod, allocated, result = _plug_with_addresses(invocation, pod, record)
     else:
         result = pods.plug_new_pod(pod.vif, pod.instance, _sandbox_of(invocation, pod))
     if vif_source.is_from_kuryr_port(invocation):
         kuryr_port_source.await_active(invocation)
-    if info_path and result.device_info:
-        device_info.write(info_path, dict(result.device_info))
+    if record.device_info and result.device_info:
+        device_info.write(record.device_info, dict(result.device_info))
     return _result(invocation, allocated, pod, result)
 
 
 def _plug_with_addresses(
-    invocation: Invocation, pod: PodVif, info_path: str
+    invocation: Invocation, pod: PodVif, record: AttachmentRecord
 ) -> tuple[PodVif, dict[str, Any], PodResult]:
     """Plug an interface, whose device is created while the IPAM plugin runs.
 
@@ -108,8 +110,8 @@ def _plug_with_addresses(
             if vif_source.is_gateway(invocation):
                 filled = vif_source.with_gateways(allocated.get("ips") or ())
                 allocated = {**allocated, "ips": filled}
-            pod = vif_source.find(invocation, allocated)
-            attachment_records.write(_record(invocation, pod, info_path))
+            pod = vif_source.with_addresses(pod, invocation, allocated)
+            attachment_records.write(_with_vif(record, pod))
             return pod.vif
 
         if vif_source.is_gateway(invocation):
@@ -141,7 +143,7 @@ def delete(invocation: Invocation) -> None:
     record = attachment_records.read(_key(invocation))
     pod = _recorded(record) or _find_quietly(invocation)
     with (
-        _raised_as_cni_error("the pod cannot be unplugged"),
+        raised_as_cni_error("the pod cannot be unplugged"),
         attachment_locks.of_vif("" if pod is None else _id_of(pod.vif)),
     ):
         if pod is not None and not _is_of_another_container(pod):
@@ -179,7 +181,7 @@ def _check_pod(invocation: Invocation) -> None:
     """
     previous: Mapping[str, Any] = invocation.configuration.previous or {}
     record = attachment_records.read(_key(invocation))
-    with _raised_as_cni_error("the pod cannot be read"):
+    with raised_as_cni_error("the pod cannot be read"):
         pod = _recorded(record) or vif_source.find(invocation, previous)
         vif = attachment_check.expected_vif(invocation, pod, previous)
         sandbox = Sandbox(
@@ -189,7 +191,7 @@ def _check_pod(invocation: Invocation) -> None:
             and attachment_check.has_default_route(previous),
             bridge_addresses=pod.bridge_addresses,
         )
-        found = os_vif.check_pod(vif, pod.instance, sandbox)
+        found = pods.check_pod_as_root(vif, pod.instance, sandbox)
     differences = attachment_check.relevant(found)
     if differences:
         raise CniError(
@@ -197,7 +199,7 @@ def _check_pod(invocation: Invocation) -> None:
             f"{invocation.ifname} of the pod is not as plugged",
             "; ".join(map(str, differences)),
         )
-    with _raised_as_cni_error("the pod cannot be read"):
+    with raised_as_cni_error("the pod cannot be read"):
         attachment_check.require_listed(invocation, vif, sandbox, previous)
 
 
@@ -297,14 +299,15 @@ def _require_free_name(sandbox: Sandbox) -> None:
             "the network namespace does not exist",
             f"CNI_NETNS is {sandbox.netns}",
         )
+    path = str(sandbox.netns)
     try:
-        # The error of a file that is no namespace differs from the error of a missing file.
-        os.close(pod_namespaces.open_namespace(str(sandbox.netns), sandbox.identity))
-        with (
-            pod_namespaces.opened(str(sandbox.netns), sandbox.identity) as namespace,
-            namespace.entered() as net,
-        ):
-            exists = net.link(sandbox.ifname) is not None
+        try:
+            with pod_namespaces.opened(path, sandbox.identity) as pod, pod.entered() as net:
+                exists = net.link(sandbox.ifname) is not None
+        except pod_namespaces.GoneError:
+            # The error of a file that is no namespace differs from the error of a missing file.
+            os.close(pod_namespaces.open_namespace(path, sandbox.identity))
+            raise
     except pod_namespaces.GoneError as error:
         raise CniError(
             Code.UNKNOWN_CONTAINER, "the network namespace does not exist", str(error)
@@ -368,6 +371,15 @@ def _record(invocation: Invocation, pod: PodVif, info_path: str) -> AttachmentRe
         instance=serialization.dumps(pod.instance),
         source="made" if pod.is_made_here else "document",
         device_info=info_path,
+        bridge_addresses=" ".join(pod.bridge_addresses),
+    )
+
+
+def _with_vif(record: AttachmentRecord, pod: PodVif) -> AttachmentRecord:
+    """Return a record with the addresses of a VIF."""
+    return dataclasses.replace(
+        record,
+        vif=serialization.dumps(pod.vif),
         bridge_addresses=" ".join(pod.bridge_addresses),
     )
 
@@ -470,28 +482,3 @@ def _noting(failures: list[str], subject: str) -> Iterator[None]:
         yield
     except (CniError, exception.ExceptionBase) as error:
         failures.append(f"{subject}: {error}")
-
-
-@contextlib.contextmanager
-def _raised_as_cni_error(message: str) -> Iterator[None]:
-    """Raise an error of os-vif or of the host as an error for the runtime."""
-    try:
-        yield
-    except exception.ExceptionBase as error:
-        raise CniError(_code_of(error), message, str(error)) from error
-    except OSError as error:
-        raise CniError(Code.IO_FAILURE, message, error.strerror or str(error)) from error
-
-
-def _code_of(error: BaseException) -> Code:
-    """Return the code for an error of os-vif, from the error and its causes."""
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, exception.OvsdbUnreachable | exception.OvsdbNoAnswer):
-            return Code.TRY_AGAIN_LATER
-        if isinstance(cause, exception.InvalidField | exception.NoMatchingPlugin):
-            return Code.INVALID_CONFIGURATION
-        if isinstance(cause, pod_namespaces.GoneError):
-            return Code.UNKNOWN_CONTAINER
-        cause = cause.__cause__
-    return Code.OPERATION_FAILED

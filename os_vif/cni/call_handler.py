@@ -15,6 +15,7 @@ from os_vif.cni.host_status import HostStatus
 from os_vif.cni.invocation import Command, Invocation
 from os_vif.cni.network_configuration import VERSIONS
 from os_vif.escape import described_error
+from os_vif.host.netlink import rtnetlink
 
 LOG = logging.getLogger(__name__)
 
@@ -58,7 +59,10 @@ class CallHandler:
             with self._locks.of_network(call.configuration.name):
                 attachments.collect(call)
             return b""
-        with self._locks.of_container(call.configuration.name, call.container_id):
+        with (
+            self._locks.of_container(call.configuration.name, call.container_id),
+            rtnetlink.sharing_thread_socket(),
+        ):
             if call.command is Command.ADD:
                 return self._add(call)
             if call.command is Command.DEL:

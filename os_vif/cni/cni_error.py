@@ -5,10 +5,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import enum
+from collections.abc import Iterator
 from typing import Any
 
+from os_vif import exception
 from os_vif.escape import printable_lines
+from os_vif.host.netlink import pod_namespaces
 
 
 class Code(enum.IntEnum):
@@ -64,3 +68,28 @@ class CniError(Exception):
         if self.details:
             plain["details"] = printable_lines(self.details)
         return plain
+
+
+@contextlib.contextmanager
+def raised_as_cni_error(message: str) -> Iterator[None]:
+    """Raise an error of os-vif or of the host as an error for the runtime."""
+    try:
+        yield
+    except exception.ExceptionBase as error:
+        raise CniError(_code_of(error), message, str(error)) from error
+    except OSError as error:
+        raise CniError(Code.IO_FAILURE, message, error.strerror or str(error)) from error
+
+
+def _code_of(error: BaseException) -> Code:
+    """Return the code for an error of os-vif, from the error and its causes."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, exception.OvsdbUnreachable | exception.OvsdbNoAnswer):
+            return Code.TRY_AGAIN_LATER
+        if isinstance(cause, exception.InvalidField | exception.NoMatchingPlugin):
+            return Code.INVALID_CONFIGURATION
+        if isinstance(cause, pod_namespaces.GoneError):
+            return Code.UNKNOWN_CONTAINER
+        cause = cause.__cause__
+    return Code.OPERATION_FAILED

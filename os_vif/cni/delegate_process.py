@@ -41,11 +41,7 @@ class Delegate:
         :raises TimeoutError: if the process did not end in time. The process is killed.
         """
         self.end(timeout)
-        return Ended(
-            self._process.wait(),
-            os.pread(self._output, _MAX_OUTPUT, 0),
-            os.pread(self._errors, _MAX_OUTPUT, 0),
-        )
+        return Ended(self._process.wait(), _read(self._output), _read(self._errors))
 
     def end(self, timeout: float) -> None:
         """Wait for the end of the process.
@@ -93,6 +89,11 @@ def run(path: str, data: bytes, variables: Mapping[str, str], timeout: float) ->
     """
     with started(path, data, variables) as delegate:
         return delegate.wait(timeout)
+
+
+def _read(file: int) -> bytes:
+    """Return the contents of a file in memory, up to the limit."""
+    return os.pread(file, min(os.fstat(file).st_size, _MAX_OUTPUT), 0)
 
 
 def _write(file: int, data: bytes) -> None:

@@ -90,6 +90,19 @@ def find(invocation: Invocation, allocated: Mapping[str, Any]) -> PodVif:
     return PodVif(made, instance, is_made_here=True, bridge_addresses=gateways)
 
 
+def with_addresses(pod: PodVif, invocation: Invocation, allocated: Mapping[str, Any]) -> PodVif:
+    """Return a VIF made here with the addresses of the IPAM plugin. The VIF is changed.
+
+    :param allocated: the result of the IPAM plugin.
+    :raises CniError: for an address, a gateway or a route that is none.
+    """
+    network: Any = pod.vif.network
+    network.subnets = objects.SubnetList(objects=subnets_of(invocation, allocated))
+    if not is_gateway(invocation):
+        return pod
+    return dataclasses.replace(pod, bridge_addresses=_bridge_addresses(invocation, allocated))
+
+
 def is_gateway(invocation: Invocation) -> bool:
     """Return whether the host is the gateway of the pods, for a VIF made here.
 

@@ -49,11 +49,13 @@ def still_holds(memo: PlanMemo) -> bool:
     return unchanged.still_holds(memo)
 
 
-def check(plan: Plan, privsep_module: str | None = None) -> tuple[Difference, ...]:
+def check(
+    plan: Plan, privsep_module: str | None = None, *, is_privileged: bool = False
+) -> tuple[Difference, ...]:
     """Call :func:`os_vif.engine.runner.check`."""
     with first_use:
         from os_vif.engine import runner
-    return runner.check(plan, privsep_module)
+    return runner.check(plan, privsep_module, is_privileged=is_privileged)
 
 
 def read_ahead(

@@ -287,14 +287,21 @@ def _unexpected(error: BaseException, steps: Sequence[Step]) -> StepFailure:
     return StepFailure(names, devices, reason)
 
 
-def check(plan: Plan, privsep_module: str | None = None) -> tuple[Difference, ...]:
+def check(
+    plan: Plan, privsep_module: str | None = None, *, is_privileged: bool = False
+) -> tuple[Difference, ...]:
     """Return the differences between a plan and the host, each once. Changes nothing.
 
     :param privsep_module: import path of the module of the privileged daemon, which reads the
         conditions that only root can read.
+    :param is_privileged: this process may read the conditions itself, and calls no daemon.
     :raises os_vif.exception.StepFailed: if the condition of a step cannot be read.
     """
     checkers: dict[str, Checker[Any]] = {_KERNEL: KernelExecutor(privsep_module)}
+    if is_privileged:
+        with first_use:
+            from os_vif.engine.privileged.root_checker import RootChecker
+        checkers[_KERNEL] = RootChecker(checkers[_KERNEL])
     steps = [*plan, *plan.awaits]
     if plan.switch is not None and any(step.executor == _OVS for step in steps):
         with first_use:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,12 @@ _DEFAULT_ROUTE = {4: "0.0.0.0/0", 6: "::/0"}
 _MIN_IPV6_MTU = 1280
 #: The prefix length of an IPv4 network of two hosts.
 _POINT_TO_POINT = 31
+
+
+#: The network of a text, which may have bits set after the prefix; and the address of a text. The
+#: pods of a host have the same networks and gateways.
+_network_of = functools.lru_cache(functools.partial(ipaddress.ip_network, strict=False))
+_address_of = functools.lru_cache(ipaddress.ip_address)
 
 
 def read_layer_3(
@@ -45,7 +52,7 @@ def read_layer_3(
         for ip in _addresses_of(subnet, number):
             addresses.setdefault(ip, PodAddress(ip, gateway))
         for route in vif_fields.get(subnet, "routes") or ():
-            destination = str(ipaddress.ip_network(str(route.cidr), strict=False))
+            destination = str(_network_of(str(route.cidr)))
             via = vif_fields.get(route, "gateway")
             routes.setdefault(
                 destination, PodRoute(destination, None if via is None else str(via))
@@ -53,7 +60,7 @@ def read_layer_3(
         for server in vif_fields.get(subnet, "dns") or ():
             dns[str(server)] = None
         if default_gateway and gateway is not None:
-            default = _DEFAULT_ROUTE[ipaddress.ip_address(gateway).version]
+            default = _DEFAULT_ROUTE[_address_of(gateway).version]
             routes.setdefault(default, PodRoute(default, gateway))
     return tuple(addresses.values()), tuple(routes.values()), tuple(dns)
 
@@ -68,8 +75,8 @@ def _require_family(subnet: Any, number: int) -> None:
     for path, cidr, gateway in pairs:
         if cidr is None or gateway is None:
             continue
-        version = ipaddress.ip_network(str(cidr), strict=False).version
-        if ipaddress.ip_address(str(gateway)).version != version:
+        version = _network_of(str(cidr)).version
+        if _address_of(str(gateway)).version != version:
             raise vif_fields.invalid(f"{path}.gateway", gateway, f"an IPv{version} address")
 
 
@@ -91,8 +98,8 @@ def _addresses_of(subnet: Any, number: int) -> Iterator[str]:
     for position, ip in enumerate(vif_fields.get(subnet, "ips") or ()):
         if cidr is None:
             raise vif_fields.invalid(f"{place}.cidr", "unset", "the network of the addresses")
-        network = ipaddress.ip_network(str(cidr), strict=False)
-        address = ipaddress.ip_address(str(ip.address))
+        network = _network_of(str(cidr))
+        address = _address_of(str(ip.address))
         if not _is_of_host(address, network):
             expected = f"the address of a host in {network}"
             raise vif_fields.invalid(f"{place}.ips[{position}].address", address, expected)

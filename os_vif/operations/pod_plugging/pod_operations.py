@@ -21,7 +21,7 @@ from os_vif.host import limits
 from os_vif.host.netlink import pod_namespaces
 from os_vif.operations.pod_plugging import pod_plans, recorded_pods
 from os_vif.operations.pod_plugging.namespace_handover import handed_over
-from os_vif.operations.pod_plugging.pod_plans import Target
+from os_vif.operations.pod_plugging.pod_devices import Target
 from os_vif.sandbox import PodResult, Sandbox, identity_of
 
 if TYPE_CHECKING:
@@ -90,8 +90,13 @@ def unplug(plugin: Any, vif: Any, instance_info: Any, sandbox: Sandbox) -> tuple
             return engine.run(recording.with_record(plan, vif, instance_info), PRIVSEP_MODULE)
 
 
-def check(plugin: Any, vif: Any, instance_info: Any, sandbox: Sandbox) -> tuple[Difference, ...]:
-    """Check a VIF of a pod; see :func:`os_vif.check_pod`."""
+def check(
+    plugin: Any, vif: Any, instance_info: Any, sandbox: Sandbox, *, is_privileged: bool = False
+) -> tuple[Difference, ...]:
+    """Check a VIF of a pod; see :func:`os_vif.check_pod`.
+
+    :param is_privileged: this process may enter the namespaces of pods.
+    """
     _check_sandbox(sandbox)
     with contextlib.ExitStack() as stack:
         target = Target(str(sandbox.netns), sandbox.identity or _NO_IDENTITY, sandbox)
@@ -104,7 +109,7 @@ def check(plugin: Any, vif: Any, instance_info: Any, sandbox: Sandbox) -> tuple[
             call_errors.raised_as(exception.CheckException, vif),
             handed_over(target.netns, target.file),
         ):
-            return engine.check(plan, PRIVSEP_MODULE)
+            return engine.check(plan, PRIVSEP_MODULE, is_privileged=is_privileged)
 
 
 def plan(plugin: Any, vif: Any, instance_info: Any, sandbox: Sandbox, action: str) -> Plan:

@@ -16,12 +16,11 @@ import itertools
 from typing import TYPE_CHECKING, Any
 
 from os_vif import call_errors, exception, objects, vif_fields
-from os_vif.escape import with_article
-from os_vif.host import limits
 from os_vif.host.netlink import rtnetlink, uapi
 from os_vif.host.state import lent_devices
-from os_vif.operations.pod_plugging import nested_link, pod_layer_3
-from os_vif.sandbox import PodResult, Sandbox
+from os_vif.operations.pod_plugging import pod_layer_3
+from os_vif.operations.pod_plugging.pod_devices import Device, Target, way_of
+from os_vif.sandbox import PodResult
 from os_vif.steps import (
     DeleteLink,
     EnsureAddress,
@@ -35,71 +34,19 @@ from os_vif.steps import (
 from os_vif.steps.ip import sysctl
 from os_vif.steps.kernel_step import KernelStep
 from os_vif.steps.pod.bridge_gateway import EnableForwarding, EnsureBridgeGateway
-from os_vif.steps.pod.in_pod import InPod
-from os_vif.steps.pod.pod_device import LendLink, PrepareLending, ReturnLink
-from os_vif.steps.pod.pod_upper_links import DeletePodLink, EnsurePodMacvlan, EnsurePodVlan
-from os_vif.steps.pod.pod_veth import EnsurePodVeth, is_of_other_sandbox
+from os_vif.steps.pod.pod_device import ReturnLink
+from os_vif.steps.pod.pod_upper_links import DeletePodLink
+from os_vif.steps.pod.pod_veth import is_of_other_sandbox
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from os_vif.steps.plan import Step
-
-    _Way = Callable[[Any, Any, Plan, "Target"], "_Device"]
+    from os_vif.steps.plan import OvsdbTarget, Step
 
 
 _GATEWAYS = "sandbox.bridge_addresses"
 #: ``IP6_RT_PRIO_USER`` of linux/ipv6_route.h, the metric of an IPv6 route without a metric.
 _METRIC_6 = 1024
-
-
-@dataclasses.dataclass(frozen=True)
-class Target:
-    """The open network namespace of a pod."""
-
-    #: Path of the namespace file.
-    netns: str
-    #: ``DEVICE:INODE`` of the file.
-    netns_id: str
-    sandbox: Sandbox
-    #: The descriptor of the file; None if the namespace has gone.
-    file: int | None = None
-
-    @property
-    def ifname(self) -> str:
-        return self.sandbox.ifname
-
-    @property
-    def place(self) -> tuple[str, str]:
-        """The fields ``netns`` and ``netns_id`` of a step."""
-        return self.netns, self.netns_id
-
-    @property
-    def known_place(self) -> tuple[str | None, str | None]:
-        """The path, or None; and ``DEVICE:INODE``, or None for a namespace that has gone."""
-        return self.sandbox.netns or None, None if self.file is None else self.netns_id
-
-    def step(self, inner: KernelStep) -> InPod:
-        """Return a step in the pod."""
-        return InPod.of(self.netns, self.netns_id, inner)
-
-
-@dataclasses.dataclass(frozen=True)
-class _Device:
-    """The device of a pod: the steps that create or remove the device, and its properties."""
-
-    #: Steps on the way into the pod.
-    steps: tuple[KernelStep, ...] = ()
-    #: Steps before the steps of the host.
-    first: tuple[KernelStep, ...] = ()
-    mac: str | None = None
-    mtu: int | None = None
-    host_name: str | None = None
-    pci_id: str | None = None
-    socket_path: str | None = None
-    device_info: dict[str, Any] | None = None
-    #: False for a VIF without a network interface, such as vhost-user.
-    has_interface: bool = True
 
 
 def plan_plug(plugin: Any, vif: Any, instance_info: Any, target: Target) -> tuple[Plan, PodResult]:
@@ -108,9 +55,17 @@ def plan_plug(plugin: Any, vif: Any, instance_info: Any, target: Target) -> tupl
     :raises os_vif.exception.InvalidField: if a field of the VIF has an unusable value.
     :raises os_vif.exception.PlanNotSupported: if the plugin acts without a plan.
     """
-    first, plan_rest = plan_device(plugin, vif, instance_info, target)
-    rest, result = plan_rest(vif)
-    return Plan(*first, *rest, switch=rest.switch), result
+    parts = _parts(plugin, vif, instance_info, target)
+    result = _result(vif, parts.device, target)
+    inner: Iterator[KernelStep] = iter(())
+    if parts.device.has_interface:
+        has_ipv6 = _has_ipv6(result)
+        inner = itertools.chain(
+            _link_steps(target, parts.device, has_ipv6=has_ipv6),
+            _layer_3_steps(target.ifname, result),
+        )
+    steps = (*parts.first, *map(target.step, inner), *parts.last)
+    return Plan(*steps, switch=parts.switch), result
 
 
 def plan_device(
@@ -118,26 +73,54 @@ def plan_device(
 ) -> tuple[Plan, Callable[[Any], tuple[Plan, PodResult]]]:
     """Return the first steps of a plug, and a function that returns the other steps.
 
-    The first steps depend on no address: the device of the pod exists after the steps. The function
-    receives the VIF with all addresses, and returns the rest of the plan and the result of the plug.
+    The first steps depend on no address: the device of the pod exists after the steps, and is up
+    without IPv6. The function receives the VIF with all addresses, and returns the rest of the plan
+    and the result of the plug.
 
     :raises: the errors of :func:`plan_plug`; the function raises InvalidField too.
     """
-    way = _way_of(vif)
+    parts = _parts(plugin, vif, instance_info, target)
+    inner: Iterator[KernelStep] = iter(())
+    if parts.device.has_interface:
+        inner = _link_steps(target, parts.device, has_ipv6=False)
+
+    def plan_rest(addressed: Any) -> tuple[Plan, PodResult]:
+        result = _result(addressed, parts.device, target)
+        rest: list[KernelStep] = []
+        if parts.device.has_interface:
+            rest += [SetSysctl(target.ifname, "disable_ipv6", 0)] if _has_ipv6(result) else []
+            rest += _layer_3_steps(target.ifname, result)
+        return Plan(*map(target.step, rest), *parts.last, switch=parts.switch), result
+
+    return Plan(*parts.first, *map(target.step, inner)), plan_rest
+
+
+@dataclasses.dataclass(frozen=True)
+class _Parts:
+    """The parts of the plan of a plug, without the settings of the device in the pod."""
+
+    device: Device
+    #: The steps before the settings.
+    first: tuple[Step, ...]
+    #: The steps after the settings.
+    last: tuple[Step, ...]
+    switch: OvsdbTarget | None
+
+
+def _parts(plugin: Any, vif: Any, instance_info: Any, target: Target) -> _Parts:
+    """Return the parts of the plan of a plug.
+
+    :raises: the errors of :func:`plan_plug`.
+    """
+    way = way_of(vif)
     host = _host_plan(plugin, _for_host(vif), instance_info, "plug")
     device = way(plugin, vif, host, target)
     gateways = _gateway_steps(vif, host, target)
     # The steps of the kernel before those of Open vSwitch are a single call of the daemon.
     before = list(itertools.takewhile(lambda step: isinstance(step, KernelStep), host))
-    after = [_must_open(vif, step) for step in list(host)[len(before) :]]
-    loopback = (target.step(SetLink("lo", up=True)),) if device.has_interface else ()
-
-    def plan_rest(addressed: Any) -> tuple[Plan, PodResult]:
-        result = _result(addressed, device, target)
-        inner = _pod_steps(target.ifname, result) if device.has_interface else ()
-        return Plan(*map(target.step, inner), *after, switch=host.switch), result
-
-    return Plan(*device.first, *before, *gateways, *device.steps, *loopback), plan_rest
+    after = (_must_open(vif, step) for step in list(host)[len(before) :])
+    first = (*device.first, *before, *gateways, *device.steps)
+    return _Parts(device, first, tuple(after), host.switch)
 
 
 def plan_unplug(plugin: Any, vif: Any, instance_info: Any, target: Target) -> Plan:
@@ -149,7 +132,7 @@ def plan_unplug(plugin: Any, vif: Any, instance_info: Any, target: Target) -> Pl
     :raises os_vif.exception.InvalidField: if a field of the VIF has an unusable value.
     :raises os_vif.exception.PlanNotSupported: if the plugin acts without a plan.
     """
-    _way_of(vif)
+    way_of(vif)
     if is_in_other_sandbox(vif, target):
         return Plan()
     host = _host_plan(plugin, _for_host(vif), instance_info, "unplug")
@@ -228,133 +211,6 @@ def _must_open(vif: Any, step: Step) -> Step:
     return dataclasses.replace(step, must_open=True) if is_own else step  # type: ignore[call-arg]
 
 
-def _veth_in_bridge(plugin: Any, vif: Any, host: Plan, target: Target) -> _Device:
-    """Return a veth pair whose end on the host is in a Linux bridge."""
-    name, bridge = vif_fields.named(vif, "vif_name"), vif_fields.named(vif, "bridge_name")
-    # The daemon accepts a bridge that the call names.
-    named = any(isinstance(step, EnsureBridge) and step.name == bridge for step in host)
-    device = _veth(plugin, vif, target, name, bridge)
-    return (
-        device
-        if named
-        else dataclasses.replace(device, steps=(EnsureBridge(bridge), *device.steps))
-    )
-
-
-def _veth_in_switch(plugin: Any, vif: Any, host: Plan, target: Target) -> _Device:
-    """Return a veth pair whose end on the host is a port of Open vSwitch."""
-    del host
-    return _veth(plugin, vif, target, vif_fields.named(vif, "vif_name"))
-
-
-def _veth(plugin: Any, vif: Any, target: Target, name: str, bridge: str = "") -> _Device:
-    mac, mtu = vif_fields.mac(vif), _mtu(plugin, vif)
-    step = EnsurePodVeth(name, *target.place, target.ifname, mac, mtu, bridge)
-    return _Device((step,), (), mac, mtu, name)
-
-
-def _macvlan(plugin: Any, vif: Any, host: Plan, target: Target) -> _Device:
-    """Return a macvlan device on the link interface of the host."""
-    del host
-    mac, mtu = vif_fields.mac(vif), _mtu(plugin, vif)
-    link = nested_link.require_link(mtu)
-    step = EnsurePodMacvlan(target.ifname, *target.place, link, mac, mtu)
-    return _Device((step,), (), mac, mtu, link)
-
-
-def _vlan(plugin: Any, vif: Any, host: Plan, target: Target) -> _Device:
-    """Return a VLAN device on the link interface of the host."""
-    del host
-    mac, mtu = vif_fields.mac(vif), _mtu(plugin, vif)
-    link = nested_link.require_link(mtu)
-    number = vif_fields.get(vif, "vlan_id")
-    try:
-        step = EnsurePodVlan(target.ifname, *target.place, link, mac, mtu, vlan_id=number)
-    except exception.InvalidStep as error:
-        raise vif_fields.of_step(error, {"vlan_id": "vif.vlan_id"}) from error
-    return _Device((step,), (), mac, mtu, link)
-
-
-def _virtual_function(plugin: Any, vif: Any, host: Plan, target: Target) -> _Device:
-    """Return the network device of a virtual function, lent to the pod."""
-    del host
-    mac, mtu, address = vif_fields.mac(vif), _mtu(plugin, vif), vif_fields.pci_address(vif)
-    try:
-        place = (target.ifname, *target.place, address)
-        first, step = PrepareLending(*place), LendLink(*place)
-    except exception.InvalidStep as error:
-        raise vif_fields.of_step(error, {"pci_address": "vif.dev_address"}) from error
-    info = _pci_info(address)
-    return _Device((step,), (first,), mac, mtu, None, pci_id=address, device_info=info)
-
-
-def _vhost_user(plugin: Any, vif: Any, host: Plan, target: Target) -> _Device:
-    """Return the socket of a vhost-user port. The pod opens the socket; it has no interface."""
-    del host, target
-    path, mode = vif_fields.get(vif, "path"), vif_fields.get(vif, "mode")
-    if not path:
-        raise vif_fields.invalid("vif.path", "unset", "the path of the vhost-user socket")
-    info = {
-        "type": "vhost-user",
-        "version": "1.1.0",
-        "vhost-user": {"mode": mode or "client", "path": path},
-    }
-    return _Device(
-        mac=vif_fields.get(vif, "address"),
-        mtu=_mtu(plugin, vif),
-        socket_path=path,
-        device_info=info,
-        has_interface=False,
-    )
-
-
-def _dpdk(plugin: Any, vif: Any, host: Plan, target: Target) -> _Device:
-    """Return the PCI address of a device that the pod drives by itself."""
-    del host, target
-    address = vif_fields.get(vif, "pci_address")
-    if not limits.is_pci_address(address):
-        expected = "a PCI address in lower case, such as 0000:03:00.2"
-        raise vif_fields.invalid("vif.pci_address", repr(address), expected)
-    return _Device(
-        mac=vif_fields.get(vif, "address"),
-        mtu=_mtu(plugin, vif),
-        pci_id=address,
-        device_info=_pci_info(address),
-        has_interface=False,
-    )
-
-
-def _pci_info(address: str) -> dict[str, Any]:
-    return {"type": "pci", "version": "1.1.0", "pci": {"pci-address": address}}
-
-
-#: The function for the device of a class of VIFs.
-_WAYS: tuple[tuple[str, _Way], ...] = (
-    ("VIFBridge", _veth_in_bridge),
-    ("VIFOpenVSwitch", _veth_in_switch),
-    ("VIFMacvlanNested", _macvlan),
-    ("VIFVlanNested", _vlan),
-    ("VIFHostDevice", _virtual_function),
-    ("VIFDirect", _virtual_function),
-    ("VIFSriov", _virtual_function),
-    ("VIFVHostUser", _vhost_user),
-    ("VIFDPDKNested", _dpdk),
-    ("VIFNestedDPDK", _dpdk),
-)
-
-
-def _way_of(vif: Any) -> _Way:
-    """Return the function for the class of a VIF, by name: kuryr may have registered the class.
-
-    :raises os_vif.exception.InvalidField: for a class without an interface for pods.
-    """
-    found = dict(_WAYS).get(vif.obj_name())
-    if found is None:
-        known = ", ".join(name for name, _ in _WAYS)
-        raise vif_fields.invalid("vif", with_article(vif.obj_name()), f"one of {known}")
-    return found
-
-
 def is_in_other_sandbox(vif: Any, target: Target) -> bool:
     """Return whether the VIF is plugged into another sandbox than the target, or into no pod.
 
@@ -408,7 +264,7 @@ def _removal(vif: Any, target: Target) -> tuple[KernelStep, ...]:
             return ()
 
 
-def _result(vif: Any, device: _Device, target: Target) -> PodResult:
+def _result(vif: Any, device: Device, target: Target) -> PodResult:
     gateway = target.sandbox.default_gateway
     addresses, routes, dns = pod_layer_3.read_layer_3(vif, default_gateway=gateway)
     if device.has_interface:
@@ -428,12 +284,21 @@ def _result(vif: Any, device: _Device, target: Target) -> PodResult:
     )
 
 
-def _pod_steps(ifname: str, result: PodResult) -> Iterator[KernelStep]:
-    """Yield the steps for the settings of a pod's interface."""
-    has_ipv6 = any(":" in address.address for address in result.addresses)
+def _has_ipv6(result: PodResult) -> bool:
+    """Return whether a pod has an IPv6 address."""
+    return any(":" in address.address for address in result.addresses)
+
+
+def _link_steps(target: Target, device: Device, *, has_ipv6: bool) -> Iterator[KernelStep]:
+    """Yield the steps for the loopback device, and for the link settings of a pod's interface."""
+    yield SetLink("lo", up=True)
     # Before the device is up and gets a link-local address.
-    yield SetSysctl(ifname, "disable_ipv6", 0 if has_ipv6 else 1)
-    yield SetLink(ifname, address=result.mac, mtu=result.mtu, up=True)
+    yield SetSysctl(target.ifname, "disable_ipv6", 0 if has_ipv6 else 1)
+    yield SetLink(target.ifname, address=device.mac, mtu=device.mtu, up=True)
+
+
+def _layer_3_steps(ifname: str, result: PodResult) -> Iterator[KernelStep]:
+    """Yield the steps for the addresses and routes of a pod's interface."""
     for address in result.addresses:
         yield EnsureAddress(ifname, address.address)
     networks = [ipaddress.ip_interface(each.address).network for each in result.addresses]
@@ -450,12 +315,3 @@ def _pod_steps(ifname: str, result: PodResult) -> Iterator[KernelStep]:
             onlink=gateway is not None
             and not any(ipaddress.ip_address(gateway) in network for network in networks),
         )
-
-
-def _mtu(plugin: Any, vif: Any) -> int | None:
-    """Return the MTU of the network in bytes, or of the plugin's options; None for neither."""
-    config = plugin.config
-    if getattr(config, "network_device_mtu", None) is None:
-        network = vif_fields.get(vif, "network")
-        return (vif_fields.get(network, "mtu") or None) if network is not None else None
-    return vif_fields.mtu(vif, config, f"os_vif_{vif.plugin}")

@@ -79,12 +79,12 @@ def add(stub):
 
 
 def test_the_device_exists_before_the_addresses(stub, add):
-    """The pod has the interface, which is down and without addresses, until the plugin ends."""
+    """The pod has the interface, which is up and without any address, until the plugin ends."""
     stub.install(RESULT)
     call = add()
     stub.await_state(lambda: "eth0" in links_in(stub.runtime.netns))
-    assert "UP" not in links_in(stub.runtime.netns)["eth0"]["flags"]
-    assert addresses_in(stub.runtime.netns) == []
+    stub.await_state(lambda: "UP" in links_in(stub.runtime.netns)["eth0"]["flags"])
+    assert links_in(stub.runtime.netns)["eth0"]["addr_info"] == []
     assert stub.log == ["begin ADD"]
     stub.let_end()
     result = call.result(TIMEOUT).result
