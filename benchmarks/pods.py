@@ -106,12 +106,15 @@ class Plugin:
 
 
 def build_client(folder: pathlib.Path) -> pathlib.Path:
-    """Return the path of the client in C, or of the client in Python without a compiler."""
+    """Return the path of the client in C, or of the client in Python without a compiler.
+
+    The options of the compiler are those of the operator guide. Go's plugins are static too.
+    """
     compiler = shutil.which("cc")
     if compiler is None:
         return CLIENTS / "os-vif-cni"
     path = folder / "os-vif-cni"
-    subprocess.run([compiler, "-O2", "-o", path, CLIENTS / "os-vif-cni.c"], check=True)
+    subprocess.run([compiler, "-O2", "-static", "-o", path, CLIENTS / "os-vif-cni.c"], check=True)
     return path
 
 
