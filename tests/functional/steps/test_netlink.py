@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import multiprocessing
 import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -98,3 +101,36 @@ def test_a_program_with_an_event_loop_can_read(net):
             return own.link("lo")
 
     assert asyncio.run(read()) == net.link("lo")
+
+
+#: Seconds for which both sides read.
+READING = 1.0
+
+
+def read_repeatedly(name: str) -> None:
+    """Read a device again and again; fail for another device."""
+    with rtnetlink.opened() as net:
+        end = time.monotonic() + READING
+        while time.monotonic() < end:
+            assert net.require(name).name == name
+            assert len(net.links()) == 3
+
+
+def test_a_forked_child_reads_at_the_same_time(net):
+    """The buffer for replies is copied by a fork."""
+    run("ip link add name one type veth peer name two")
+    # The buffer of this thread exists before the fork.
+    assert net.require("one").name == "one"
+    child = multiprocessing.get_context("fork").Process(target=read_repeatedly, args=("two",))
+    child.start()
+    read_repeatedly("one")
+    child.join()
+    assert child.exitcode == 0
+
+
+def test_threads_read_at_the_same_time(net):
+    """Each thread has a buffer for replies."""
+    run("ip link add name one type veth peer name two")
+    with ThreadPoolExecutor(2) as pool:
+        for done in [pool.submit(read_repeatedly, name) for name in ("one", "two")]:
+            done.result()
