@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""Checks kernel steps in a process that runs as root, without a call of the privileged daemon."""
+"""Checks kernel steps in a process of root, without a call of the privileged daemon."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ LOG = logging.getLogger(__name__)
 
 
 class RootChecker:
-    """Reads the conditions of steps in this process, also those that only root can read.
+    """Reads the conditions of steps in the calling process, which has the rights of root.
 
     The calling thread enters the network namespaces of pods. Not for a process with green threads.
 
-    :param other: checks the steps if a condition cannot be read here: its process may have further
-        rights, or raises the error of the step.
+    :param other: checks the steps after an error of a read. The checker may have more rights, or
+        raises the error with the step.
     """
 
     def __init__(self, other: Checker[KernelStep]) -> None:
@@ -44,7 +44,7 @@ class RootChecker:
                 pod_namespaces.keeping(),
                 rtnetlink.opened() as uncached,
                 uncached.cached() as net,
-                # The steps are valid; those made while reading have values of the kernel.
+                # Reading makes steps from values of the kernel.
                 trusted(),
             ):
                 return [difference for step in steps for difference in step.differences(net)]

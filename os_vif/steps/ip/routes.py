@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import dataclasses
 import errno
-import functools
 import os
 import socket
 from shlex import quote
@@ -19,6 +18,7 @@ from os_vif.host.netlink import route_metrics, supplement, uapi
 from os_vif.host.netlink.messages import ROUTE
 from os_vif.host.netlink.netlink_socket import ignoring
 from os_vif.steps import validate
+from os_vif.steps.ip import route_values
 from os_vif.steps.kernel_step import KernelStep
 from os_vif.steps.plan import Difference, NamedStep, arguments_of
 
@@ -60,32 +60,6 @@ _READER = ROUTE.reader(
 _OUTPUT = ROUTE.reader("RTA_OIF")
 #: Permitted difference of two readings of a lifetime, in seconds.
 _TOLERANCE = 5
-
-
-@functools.cache
-def _types() -> dict[int, str]:
-    """Return the types that a route through a device may have, as ip-route(8) names them."""
-    return uapi.numbered(
-        RTN_UNICAST="unicast",
-        RTN_LOCAL="local",
-        RTN_BROADCAST="broadcast",
-        RTN_ANYCAST="anycast",
-        RTN_MULTICAST="multicast",
-    )
-
-
-@functools.cache
-def _state_flags() -> int:
-    """Return the flags by which the kernel reports the state of a route."""
-    of_next_hop = (
-        uapi.RTNH_F_DEAD
-        | uapi.RTNH_F_OFFLOAD
-        | uapi.RTNH_F_LINKDOWN
-        | uapi.RTNH_F_UNRESOLVED
-        | uapi.RTNH_F_TRAP
-    )
-    of_route = uapi.RTM_F_PREFIX | uapi.RTM_F_OFFLOAD | uapi.RTM_F_TRAP | uapi.RTM_F_OFFLOAD_FAILED
-    return of_next_hop | of_route
 
 
 @dataclasses.dataclass(frozen=True)
@@ -177,7 +151,7 @@ class _Route(NamedStep, KernelStep):
     @property
     def _words(self) -> str:
         default = self.destination in ("0.0.0.0/0", "::/0")
-        words = [_types()[self.kind]] if self.kind != uapi.RTN_UNICAST else []
+        words = [route_values.types()[self.kind]] if self.kind != uapi.RTN_UNICAST else []
         words += ["default" if default else self.destination]
         words += [f"via {self.gateway}"] if self.gateway else []
         words += [f"dev {quote(self.name)}"]
@@ -470,8 +444,8 @@ def parse_route(link: Link, data: bytes) -> tuple[EnsureRoute, str]:
     found = get("RTA_METRICS")
     metrics, unknown_metrics = route_metrics.read(b"" if found is None else found.payload)
     unknown += [unknown_metrics] if unknown_metrics else []
-    unknown += [] if kind in _types() else [f"type {kind}"]
-    left = flags & ~(_state_flags() | uapi.RTNH_F_ONLINK)
+    unknown += [] if kind in route_values.types() else [f"type {kind}"]
+    left = flags & ~(route_values.state_flags() | uapi.RTNH_F_ONLINK)
     unknown += [f"flags {left:#x}"] if left else []
     six = family == socket.AF_INET6
     route = EnsureRoute(
@@ -485,7 +459,7 @@ def parse_route(link: Link, data: bytes) -> tuple[EnsureRoute, str]:
         source=get("RTA_PREFSRC"),
         tos=tos,
         onlink=bool(flags & uapi.RTNH_F_ONLINK),
-        kind=kind if kind in _types() else uapi.RTN_UNICAST,
+        kind=kind if kind in route_values.types() else uapi.RTN_UNICAST,
         preference=(get("RTA_PREF") or None) if six else None,
         expires=_seconds_left(get("RTA_CACHEINFO")) if six else None,
         metrics=metrics,
