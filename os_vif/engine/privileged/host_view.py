@@ -52,6 +52,8 @@ class Call:
         self.bridges: set[str] = set()
         #: The devices that join a bridge, by bridge.
         self.joining: dict[str, list[str]] = {}
+        #: Path and identity of each network namespace that the daemon may enter.
+        self.pods: set[tuple[str, str]] = set()
         #: Devices on which the call creates a VLAN.
         self.parents: set[str] = set()
         for step in steps:

@@ -91,10 +91,12 @@ def require_readable(net: Netlink, step: KernelStep, call: Call) -> None:
 
     The daemon never enters such a namespace, neither to change nor to compare a device.
     """
-    if isinstance(step, PodStep):
+    if isinstance(step, PodStep) and (step.netns, step.netns_id) not in call.pods:
         reason = PodStep.refusal(step, HostView(net, call))
         if reason is not None:
             raise refused(step, reason)
+        # The namespace stays open for the call.
+        call.pods.add((step.netns, step.netns_id))
 
 
 def _decide(rule: Callable[[HostView, Any], None], view: HostView, step: KernelStep) -> None:
