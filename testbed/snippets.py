@@ -6,7 +6,8 @@
 ``python snippets.py PAGE`` follows a page from top to bottom in the working directory: the program
 writes the files with a caption, runs the Python code, and types the commands. The program fails if
 a command fails, or prints a text that the page does not show. With ``--inside``, ``os-vif`` is
-called in this process, with a single privileged daemon, instead of started for each command.
+called in this process, with a single privileged daemon, or forked (``quick_command``), instead of
+started for each command.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import re
 import shlex
 import subprocess
 import sys
+import tempfile
 import textwrap
 from dataclasses import dataclass
 
@@ -80,10 +82,10 @@ def commands(block: Block) -> list[Command]:
     return [Command(line, output.strip()) for line, _, output in pairs]
 
 
-def follow(page: str, *, inside: bool = False) -> None:
+def follow(page: str, *, inside: pathlib.Path | None = None) -> None:
     """Follow the instructions of a page.
 
-    :param inside: whether ``os-vif`` is called in this process.
+    :param inside: the folder of the forking ``os-vif``, if commands may be called in this process.
     :raises AssertionError: a command does not print the output on the page.
     """
     scope: dict[str, object] = {}
@@ -96,14 +98,16 @@ def follow(page: str, *, inside: bool = False) -> None:
             pathlib.Path(block.caption).write_text(block.text)
 
 
-def _type(block: Block, *, inside: bool) -> None:
+def _type(block: Block, *, inside: pathlib.Path | None) -> None:
     typed = [command for command in commands(block) if command.program in RUN]
     status = 0
     for number, command in enumerate(typed):
         if inside and _may_be_called(command):
             status, output = _called(shlex.split(command.line)[1:])
         else:
-            status, output = _started(command.line, status)
+            status, output = _started(
+                command.line, status, inside or pathlib.Path(sys.executable).parent
+            )
         assert output.strip() == command.output, f"{command.line}\n{output}"
         if [after.line for after in typed[number + 1 : number + 2]] != ["echo $?"]:
             faults = [
@@ -132,14 +136,20 @@ def _plain(line: str) -> str:
     return re.sub(r" --config-file \S+", "", line)
 
 
-def _started(line: str, before: int) -> tuple[int, str]:
+def _started(line: str, before: int, programs: pathlib.Path) -> tuple[int, str]:
+    """Run a line in a shell; return the exit status and the output.
+
+    :param before: the exit status of the previous command.
+    :param programs: the folder of ``os-vif``.
+    """
+    path = f"{programs}:{pathlib.Path(sys.executable).parent}:{os.environ['PATH']}"
     done = subprocess.run(
         ["sh", "-c", f"(exit {before}); {line}"],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
         check=False,
-        env=os.environ | {"PATH": f"{pathlib.Path(sys.executable).parent}:{os.environ['PATH']}"},
+        env=os.environ | {"PATH": path},
     )
     return done.returncode, done.stdout
 
@@ -156,5 +166,18 @@ def _called(arguments: list[str]) -> tuple[int, str]:
 
 
 if __name__ == "__main__":
+    # A reader's Python does not find the folder testbed.
+    sys.path.append(str(pathlib.Path(__file__).parents[1]))
+    from testbed.quick_command import forking_command
+
+    sys.path.pop()
     *options, path = sys.argv[1:]
-    follow(pathlib.Path(path).read_text(encoding="utf-8"), inside=options == ["--inside"])
+    text = pathlib.Path(path).read_text(encoding="utf-8")
+    if options == ["--inside"]:
+        with (
+            tempfile.TemporaryDirectory() as directory,
+            forking_command(pathlib.Path(directory)) as programs,
+        ):
+            follow(text, inside=programs)
+    else:
+        follow(text)
