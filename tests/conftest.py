@@ -4,6 +4,8 @@
 """Settings and fixtures of the tests of all tiers."""
 
 import logging
+import os
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,11 +14,18 @@ import pytest
 
 pytest_plugins = ["tests.limits", "tests.alone", "tests.short_form", "tests.vm.plugin"]
 
+# Otherwise each of the many started programs compiles os-vif anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
+
 # An example may take any time on a loaded machine. The profile "fixed" tries the same examples in
 # each run, so that a failure is due to the change under test. The profile "new" tries new examples.
 # The parent of both is the profile "default" of Hypothesis. On a CI service (if the variable CI is
 # set), Hypothesis loads its profile "ci" instead, with which a seed has no effect.
-DEFAULT = hypothesis.settings.get_profile("default")
+DEFAULT = hypothesis.settings(
+    hypothesis.settings.get_profile("default"),
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
 hypothesis.settings.register_profile("fixed", DEFAULT, deadline=None, derandomize=True)
 hypothesis.settings.register_profile("new", DEFAULT, deadline=None)
 hypothesis.settings.load_profile("fixed")

@@ -57,6 +57,16 @@ class Escaping:
         parser.parse_args = parser.parse_intermixed_args  # type: ignore[method-assign]
         return _escape_errors(parser)
 
+    def get_epilog(self) -> str:
+        """Return the text of cliff after the options; for a command of os-vif itself, none.
+
+        cliff reads the metadata of all installed distributions, for 0.2 s, to name the
+        distribution of a command.
+        """
+        if type(self).__module__.startswith("os_vif.") and not self._hooks.extensions:  # type: ignore[attr-defined]
+            return ""
+        return str(super().get_epilog())  # type: ignore[misc]
+
 
 def _escape_errors(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
     """Make a parser escape control characters in error messages, which quote arguments."""

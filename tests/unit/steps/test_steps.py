@@ -10,7 +10,7 @@ import socket
 import subprocess
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from oslo_privsep import comm
 
@@ -21,6 +21,8 @@ from tests.support.generated.steps import FIELDS, any_step, required_fields
 
 any_steps = st.sampled_from(sorted(STEPS)).flatmap(any_step)
 each_step = pytest.mark.parametrize("name", STEPS)
+#: Examples of each step: a step has at most 17 fields.
+examples = settings(max_examples=25)
 
 
 def over_the_wire(message):
@@ -39,6 +41,7 @@ def test_every_field_of_every_step_is_tried_here(name):
 
 
 @each_step
+@examples
 @given(data=st.data())
 def test_a_step_is_the_same_on_the_privileged_side(name, data):
     """Steps survive the encoding, and msgpack, which decodes tuples as lists."""
@@ -65,6 +68,7 @@ def test_what_has_its_default_is_not_sent():
 
 
 @each_step
+@examples
 @given(data=st.data())
 def test_commands_are_one_line_each_and_name_the_device(name, data):
     """Commands are single lines with the name of the device, also with quotes."""
@@ -115,6 +119,7 @@ def test_a_name_can_be_typed(typed, name):
 
 
 @each_step
+@examples
 @given(data=st.data())
 def test_what_is_no_step_is_refused_as_one(name, data):
     """A missing field, an unknown field and an unknown step are refused with an error of os-vif."""

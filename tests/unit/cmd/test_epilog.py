@@ -1,0 +1,35 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""The parser of a command is created without a search for the distribution of the command."""
+
+from __future__ import annotations
+
+from cliff import command
+
+from os_vif.cmd import main
+
+
+class OtherCommand(main.ShowOne):
+    """A command of another distribution."""
+
+    def take_action(self, parsed_args):
+        return (), ()
+
+
+OtherCommand.__module__ = "pytest"
+
+
+def test_a_command_of_os_vif_searches_no_distribution(monkeypatch, capsys):
+    """cliff would read the metadata of all installed distributions, for 0.2 s."""
+    searches = []
+    monkeypatch.setattr(command, "_dists_by_mods", None)
+    monkeypatch.setattr(command, "packages_distributions", lambda: searches.append(1) or {})
+    assert main.main(["plugins", "-f", "json"]) == 0
+    assert searches == []
+
+
+def test_a_command_of_another_distribution_names_the_distribution():
+    """The sentence is from cliff."""
+    epilog = OtherCommand(main.Shell(), None).get_epilog()
+    assert epilog.strip() == "This command is provided by the pytest plugin."
