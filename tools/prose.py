@@ -243,14 +243,19 @@ def measure(source: str) -> Measure:
     return Measure(round(vague, 1), len(first_words(source)))
 
 
-def measure_all(root: Path = ROOT) -> Measures:
-    """Return the numbers of each measured file, by the path relative to *root*."""
+def measured_files(root: Path = ROOT) -> dict[str, Path]:
+    """Return the measured files, by the path relative to *root*."""
     return {
-        path.relative_to(root).as_posix(): measure(path.read_text("utf-8"))
+        path.relative_to(root).as_posix(): path
         for folder in FOLDERS
         for path in sorted((root / folder).rglob("*.py"))
         if not NOT_MEASURED.match(path.relative_to(root).as_posix())
     }
+
+
+def measure_all(root: Path = ROOT) -> Measures:
+    """Return the numbers of each measured file, by the path relative to *root*."""
+    return {name: measure(path.read_text("utf-8")) for name, path in measured_files(root).items()}
 
 
 def load(path: Path = RATCHET) -> Measures:

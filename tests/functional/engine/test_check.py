@@ -344,6 +344,7 @@ NEVER_PLUGGED = {
 }
 
 
+@pytest.mark.short_form(2)
 @pytest.mark.usefixtures("br_int")
 @pytest.mark.parametrize("kind", NEVER_PLUGGED)
 def test_check_tells_of_a_vif_that_is_not_plugged(kind):

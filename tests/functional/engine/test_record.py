@@ -59,6 +59,7 @@ def test_a_bridge_outlives_the_vifs_that_leave_it(vif, instance):
     assert not path().exists()
 
 
+@pytest.mark.short_form(2)
 @pytest.mark.parametrize("content", ["", '{"index": '])
 @pytest.mark.parametrize("plugged", [True, False])
 @pytest.mark.parametrize("by", ["plug", "unplug"])

@@ -141,6 +141,7 @@ def kill_after(number: int) -> None:
     os_vif.unplug_many = counting
 
 
+@pytest.mark.short_form(2)
 @pytest.mark.parametrize("number", [1, 2, 4, 5])
 def test_a_killed_collection_is_completed_by_the_next_one(br_int, number):
     before = without_indexes(snapshot())

@@ -233,6 +233,7 @@ def joined(device: str) -> set[str]:
     return {"233.252.0.1", "ff05::77"} & set(found)
 
 
+@pytest.mark.short_form(3)
 @pytest.mark.parametrize(
     ("setup", "said"),
     [

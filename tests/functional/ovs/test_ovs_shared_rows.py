@@ -70,6 +70,7 @@ def way(request, br_int, ovs_options):
     return make(), port
 
 
+@pytest.mark.short_form(2)
 def test_a_row_that_others_refer_to_stays_and_the_port_goes(br_int, way, ovs_options):
     """A later plug makes a row of its own, as configured by then, and its unplug deletes that."""
     vif, port = way
@@ -95,6 +96,7 @@ def test_a_row_that_others_refer_to_stays_and_the_port_goes(br_int, way, ovs_opt
     assert qos_rows(br_int) == set()
 
 
+@pytest.mark.short_form(2)
 def test_a_port_that_others_deleted_is_plugged_again(br_int, way, ovs_options):
     """With a row of its own; what was made for it before goes, but for what others refer to."""
     vif, port = way
@@ -110,6 +112,7 @@ def test_a_port_that_others_deleted_is_plugged_again(br_int, way, ovs_options):
     assert qos_rows(br_int) == {qos_of(br_int, port)}
 
 
+@pytest.mark.short_form(2)
 def test_a_row_of_others_that_the_port_refers_to_stays(br_int, way):
     """As Neutron's agent gives a port one for its own rules; ours of it goes."""
     vif, port = way
@@ -122,6 +125,7 @@ def test_a_row_of_others_that_the_port_refers_to_stays(br_int, way):
     assert qos_rows(br_int) == {others}
 
 
+@pytest.mark.short_form(2)
 def test_queues_of_the_row_are_those_of_whoever_made_them(br_int, way):
     """They stay, as QoS rows do that os-vif has not made; a second plug keeps them in use."""
     vif, port = way

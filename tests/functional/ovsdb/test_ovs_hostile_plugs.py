@@ -169,8 +169,9 @@ def _fuzz(host: Host, runs: int, seed: int) -> collections.Counter[str]:
 
 
 def test_a_spoiled_answer_is_one_error_and_the_plan_is_rolled_back(host):
-    counts = _fuzz(host, 2 * len(SPOILS), 0)
-    assert sum(count for name, count in counts.items() if "refused" in name) > len(SPOILS) // 2
+    """Each way to spoil an answer once."""
+    counts = _fuzz(host, len(SPOILS), 0)
+    assert sum(count for name, count in counts.items() if "refused" in name) > len(SPOILS) // 4
 
 
 @pytest.mark.soak

@@ -173,6 +173,7 @@ def _await_ending(net, name):
     return link is not None
 
 
+@pytest.mark.short_form(2)
 @pytest.mark.parametrize("call", ["unplug", "unplug without a path", "plug", "collect"])
 def test_calls_while_the_namespace_is_being_ended(call):
     """The state lasts milliseconds and is not always seen; the calls succeed in every state."""

@@ -98,6 +98,7 @@ def test_the_daemon_refuses_a_malformed_record(net, arguments):
     assert files() == before
 
 
+@pytest.mark.short_form(2)
 @pytest.mark.parametrize(
     "content", ["", "{", "[]", "null", '{"vif_id": 1}', '{"vif_id": "x"}', "\udcff"]
 )

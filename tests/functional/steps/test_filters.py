@@ -73,6 +73,7 @@ def test_other_devices_are_dropped_where_some_are_named(filtered, instance, opti
     assert os_vif.check(filtered, instance) == ()
 
 
+@pytest.mark.short_form(2)
 @pytest.mark.parametrize(
     ("top", "bottom", "position"),
     [("", "", 0), ("KEEP-TOP", "", 2), ("", "KEEP-BOTTOM", 0), ("KEEP-TOP", "KEEP-BOTTOM", 2),
@@ -93,6 +94,7 @@ def test_the_rules_of_others_keep_their_place(filtered, instance, options, top, 
     assert differences(before) == []
 
 
+@pytest.mark.short_form(2)
 @pytest.mark.parametrize(
     "damage",
     [

@@ -142,6 +142,7 @@ def test_a_patch_makes_the_new_version_of_the_old(before, after):
     assert bool(patch) == (before != after)
 
 
+@pytest.mark.short_form(1)
 @pytest.mark.parametrize(
     "number", [4_000, pytest.param(100_000, marks=[pytest.mark.soak, pytest.mark.timeout(1800)])]
 )
