@@ -33,14 +33,12 @@ _IGB = (
 )
 
 SCENARIOS = {
-    # VLAN devices, vlan_filtering, bonding, flower, and the kernel's Open vSwitch.
-    "plain": Scenario(_PLAIN),
-    # Simulated cards with virtual functions, switchdev mode and representors.
-    "netdevsim": Scenario((*_PLAIN, "netdevsim")),
-    # A PCI card with virtual functions; labrep adds representors.
-    "igb": Scenario((*_PLAIN, "igb", "igbvf"), _IGB),
-    # The PCI card behind an IOMMU, so that virtual functions can be given to vfio-pci.
-    "vfio": Scenario(
+    # VLAN devices, vlan_filtering, bonding, flower, the kernel's Open vSwitch, and simulated cards
+    # with virtual functions, switchdev mode and representors.
+    "plain": Scenario((*_PLAIN, "netdevsim")),
+    # A PCI card with virtual functions; labrep adds representors. The card is behind an IOMMU, so
+    # that virtual functions can be given to vfio-pci.
+    "igb": Scenario(
         (*_PLAIN, "igb", "igbvf", "vfio-pci"),
         ("-device", "intel-iommu", *_IGB),
         ("intel_iommu=on",),

@@ -368,7 +368,10 @@ CASES: dict[str, tuple[Case, ...]] = {
 #: The cases of ``ovs`` in a virtual machine.
 KERNEL = {case.name: _in_kernel(case) for case in CASES["ovs"] if "dpdk" not in case.name}
 ALL = [case for cases in CASES.values() for case in cases]
-PARAMS = [case.param() for case in ALL]
+#: Parameters of tests. The cases in a virtual machine, which is slow, run in soak tests only.
+PARAMS = [
+    case.param(marks=[pytest.mark.soak] if case.scenario and not case.soak else []) for case in ALL
+]
 #: Cases that together have each class of a VIF, each kind of port, and the longest plans.
 SHORT = (
     *("bare", "uplink-with-addresses-and-rules", "noop", "ovs-own-bridge", "ovs-trunk"),

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 import subprocess
@@ -20,11 +21,17 @@ def require(probe: str) -> None:
 
     A test with such a skip has the marker ``@pytest.mark.vm`` for a machine with the feature.
     """
+    if (error := _probe(probe)) is not None:
+        command = re.split(r"[;\n]", probe.strip())[-1].strip()
+        pytest.skip(f"{KERNEL_LACKS} what this needs: {command}: {error}")
+
+
+@functools.cache
+def _probe(probe: str) -> str | None:
+    """Return the error of a command in a new network namespace, or None for success."""
     with private_namespace():
         done = subprocess.run(["sh", "-c", probe], capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        command = re.split(r"[;\n]", probe.strip())[-1].strip()
-        pytest.skip(f"{KERNEL_LACKS} what this needs: {command}: {done.stderr.strip()}")
+    return None if done.returncode == 0 else done.stderr.strip()
 
 
 def require_tun() -> None:

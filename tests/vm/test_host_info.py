@@ -6,13 +6,13 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 
 import pytest
 
 import os_vif
+from os_vif.cmd import main
 from os_vif.testing.private_namespaces import run
+from tests.support.forks import forked
 from tests.support.ovs.vifs import INSTANCE
 from tests.support.vm.devices import of_vf
 
@@ -36,9 +36,10 @@ def test_the_functions_of_a_card_are_listed_with_who_holds_them(
     config.write_text(f"[os_vif_ovs]\novsdb_connection = {br_int.connection}\n")
 
     def host_info(*arguments: str) -> str:
-        program = (sys.executable, "-W", "ignore", "-m", "os_vif.cmd.main")
-        command = [*program, "--config-file", str(config), "host-info", *arguments]
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        command = ["--config-file", str(config), "host-info", *arguments]
+        done = forked(lambda: main.main(command), b"")
+        assert done.returncode == 0, done.stderr.decode()
+        return done.stdout.decode()
 
     try:
         found = json.loads(host_info("-f", "json"))

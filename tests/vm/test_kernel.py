@@ -41,6 +41,7 @@ def test_a_bridge_filters_vlans():
         assert "answers" in one.ping("192.0.2.2")
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("kind", ["bond", "dummy", "vlan", "ipvlan"])
 def test_devices_of_all_kinds_can_be_made(kind):
     """Those that tier 1 may have to do without."""

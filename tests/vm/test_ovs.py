@@ -41,7 +41,8 @@ def test_the_kernel_datapath_passes_a_ping(namespace, switch):
             one.ping("192.0.2.2")
 
 
-@pytest.mark.vm("netdevsim")
+@pytest.mark.soak
+@pytest.mark.vm("plain")
 def test_flows_between_representors_are_offloaded(tmp_path):
     """The driver takes them; it is a simulated one, which forwards nothing."""
     card = cards.netdevsim()
@@ -84,11 +85,16 @@ WITHOUT_GUEST = (
 
 
 @pytest.mark.vm("plain")
-def test_every_way_of_plugging_is_there_in_the_kernel_s_datapath(br_int, ovs_options):
+@pytest.mark.parametrize(
+    "names",
+    [("hybrid", "trunk"), pytest.param(tuple(WAYS), marks=pytest.mark.soak)],
+    ids=["short", "all"],
+)
+def test_every_way_of_plugging_is_there_in_the_kernel_s_datapath(br_int, ovs_options, names):
     """Guests reach each other, also after a plug again with other options; nothing is left."""
     before = snapshot()
     br_int.vsctl(*TRUNK.split())
-    ways = [(in_kernel(vif), own) for vif, own in WAYS.values()]
+    ways = [(in_kernel(vif), own) for vif, own in map(WAYS.get, names)]
 
     def plug(**given):
         for vif, own in ways:

@@ -91,6 +91,7 @@ def test_what_stands_for_a_vf_is_a_port(card, representors, br_int):
         assert state(br_int)[name] == before[name] | {"mtu": 1450}
 
 
+@pytest.mark.soak
 def test_another_function_releases_the_first(card, representors, br_int):
     """Its representor is out of the bridge, down, and called as before; its address is gone."""
     os_vif.plug(of_vf(card, 0, "tap-1"), INSTANCE)
@@ -168,6 +169,7 @@ def in_the_middle(monkeypatch, happens: Callable[[], None]) -> Iterator[None]:
         yield
 
 
+@pytest.mark.soak
 def test_the_card_changes_in_the_middle(card, representors, br_int, monkeypatch):
     """Its functions or its representors go, or its driver lets go of a function."""
     vif = of_vf(card, 0, "tap-1")
@@ -231,12 +233,9 @@ def case_run(card, representors, br_int) -> RunOnCard:
     return RunOnCard(os_vif._plugin("ovs"), case)
 
 
-@pytest.mark.parametrize(
-    "stride", [3, pytest.param(1, marks=pytest.mark.soak)], ids=["short", "each"]
-)
-def test_a_failure_at_a_step_leaves_the_host_as_it_was(case_run, stride):
-    """A step of a plug, and of an unplug; every third step in the short form."""
-    case_run.stride = stride
+@pytest.mark.soak
+def test_a_failure_at_a_step_leaves_the_host_as_it_was(case_run):
+    """Each step of a plug, and of an unplug."""
     conformance_checks.check_failures_in_plug(case_run)
     conformance_checks.check_failures_in_unplug(case_run)
 

@@ -52,6 +52,7 @@ def test_a_virtual_function_goes_into_a_pod_and_back(igb):
     assert (links(), records()) == (before, [])
 
 
+@pytest.mark.soak
 def test_a_failed_plug_restores_the_mac_address_of_a_virtual_function(igb):
     """The driver refuses the address before the physical function has released the VIF's."""
     vif = of_vf(igb.vf(0).name)

@@ -40,6 +40,7 @@ def test_a_vlan_device_is_born_in_the_pod(uplink):
         assert [link["ifname"] for link in pod_ip(netns, "link")] == ["lo"]
 
 
+@pytest.mark.soak
 def test_the_vlan_id_of_an_earlier_pod_is_taken(uplink):
     """The namespace of the earlier pod still exists; nobody has unplugged."""
     with new_pod() as earlier, new_pod() as later:

@@ -36,6 +36,7 @@ def test_a_vf_is_a_pci_device_of_the_card(igb):
     assert igb.vf_name(0) != igb.vf_name(1)
 
 
+@pytest.mark.soak
 @pytest.mark.vm("igb")
 def test_a_vf_moves_to_a_namespace_and_back(igb):
     """By our step, and by who may enter that namespace."""
@@ -51,6 +52,7 @@ def test_a_vf_moves_to_a_namespace_and_back(igb):
     assert ip("link", "show", name)[0]["address"] == address
 
 
+@pytest.mark.soak
 @pytest.mark.vm("igb")
 def test_a_vf_has_settings_on_its_card(igb):
     """MAC address, VLAN with its priority, trust, spoof check, rate."""
@@ -70,6 +72,7 @@ def test_a_vf_has_settings_on_its_card(igb):
     assert (second["trust"], second["spoofchk"], second["rate"]["max_tx"]) == (False, True, 0)
 
 
+@pytest.mark.soak
 @pytest.mark.vm("igb")
 def test_a_representor_is_seen_with_its_switch_id(igb, representors):
     """It is of the card's PCI device, and names its virtual function."""
@@ -85,7 +88,7 @@ def test_a_representor_is_seen_with_its_switch_id(igb, representors):
     )
 
 
-@pytest.mark.vm("netdevsim")
+@pytest.mark.vm("plain")
 def test_switchdev_mode_brings_representors():
     """By devlink; the VFs' settings are on the card, whatever its mode."""
     card = cards.netdevsim(20)
@@ -98,7 +101,7 @@ def test_switchdev_mode_brings_representors():
     assert card.switch_id
 
 
-@pytest.mark.vm("vfio")
+@pytest.mark.vm("igb")
 def test_a_vf_is_given_to_vfio_and_back(igb):
     """It has an IOMMU group of its own, and its network device goes and comes."""
     vf = igb.vf(0)
@@ -150,8 +153,9 @@ def test_the_representor_of_a_vf_is_found(igb, options):
         assert sriov.representor(functions[0]) == "labrep0"
 
 
+@pytest.mark.soak
 @pytest.mark.vm("igb")
-@pytest.mark.parametrize("options", [pytest.param("", marks=pytest.mark.soak), "devlink=1"])
+@pytest.mark.parametrize("options", ["", "devlink=1"])
 def test_a_representor_that_comes_late_is_waited_for(igb, options):
     """As for others of its switch; the wait has an end, and in legacy mode there is none."""
     function = sriov.vf(igb.vf(1).name)
@@ -183,7 +187,7 @@ def test_what_is_no_virtual_function_is_named(igb):
         assert address in str(info.value)
 
 
-@pytest.mark.vm("netdevsim")
+@pytest.mark.vm("plain")
 @pytest.mark.soak
 def test_the_ports_of_a_simulated_card_are_read_as_they_are():
     """From rtnetlink, with more than a hundred virtual functions."""

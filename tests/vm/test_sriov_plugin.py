@@ -60,6 +60,7 @@ def test_a_vf_has_what_its_port_profile_sets(igb, instance):
     os_vif.unplug(vif, instance)
 
 
+@pytest.mark.soak
 def test_without_a_profile_only_the_mac_address_is_set(igb, instance):
     """The rest may be somebody else's."""
     before = vfs(igb)
@@ -191,6 +192,7 @@ def test_a_vf_that_is_up_takes_the_address_too(igb, instance):
     assert "UP" in device["flags"]
 
 
+@pytest.mark.soak
 def test_a_macvtap_device_needs_the_network_device_of_the_vf(igb, instance):
     """Which another driver, or none, does not give it; the error names the VF."""
     vf = igb.vf(0)
@@ -220,6 +222,7 @@ def test_the_settings_are_put_back_wherever_the_vf_is(igb, instance):
     cards.wait_until(lambda: igb.vf_name(0), "the VF's network device")
 
 
+@pytest.mark.soak
 def test_a_vf_that_was_made_anew_has_nothing_to_be_put_back(igb, instance):
     """By ``sriov_numvfs``: what is noted of the one before is discarded, and told to nobody."""
     vif, other = of_vf(igb.vf(0).name, 1, **ALL), of_vf(igb.vf(0).name, 2)
@@ -269,6 +272,7 @@ def test_a_damaged_record_is_told_and_does_no_harm(igb, instance, content):
     run(f"ip link set dev {igb.name} vf 0 vlan 0; ip link set dev {igb.name} vf 0 mac 0:0:0:0:0:0")
 
 
+@pytest.mark.soak
 def test_all_vfs_of_the_card_are_plugged_and_unplugged_by_eight_threads(igb, instance):
     """Each has its own settings, and in the end all are as before."""
     igb.set_vfs(0)
@@ -289,7 +293,8 @@ def test_all_vfs_of_the_card_are_plugged_and_unplugged_by_eight_threads(igb, ins
         assert (vfs(igb), records()) == (before, [])
 
 
-@pytest.mark.parametrize("by", ["plug", pytest.param("unplug", marks=pytest.mark.soak)])
+@pytest.mark.soak
+@pytest.mark.parametrize("by", ["plug", "unplug"])
 def test_vfs_that_go_while_eight_threads_are_at_work(igb, instance, by):
     """Each call succeeds or says what is missing; those made anew are as fresh ones."""
     igb.set_vfs(0)

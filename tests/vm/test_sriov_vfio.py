@@ -23,7 +23,7 @@ from tests.support.vm.virtual_functions import (
 # A fixture.
 __all__ = ["namespace"]
 
-pytestmark = [pytest.mark.vm("vfio"), pytest.mark.usefixtures("daemon")]
+pytestmark = [pytest.mark.vm("igb"), pytest.mark.usefixtures("daemon")]
 
 
 def test_a_vf_that_vfio_has_is_set_and_gets_back_what_it_had(igb, instance):

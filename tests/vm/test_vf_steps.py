@@ -19,7 +19,7 @@ from os_vif.testing.host_snapshots import ip
 from os_vif.testing.private_namespaces import run
 from testbed.vm import cards
 
-pytestmark = pytest.mark.vm("netdevsim")
+pytestmark = pytest.mark.vm("plain")
 
 _numbers = itertools.count(30)
 SETTINGS = {
@@ -98,6 +98,7 @@ def test_a_function_that_is_not_there_is_named(sim):
             step.apply(net)
 
 
+@pytest.mark.soak
 def test_64_functions_are_set_and_undone_by_eight_threads(sim):
     """At the same time, and each has its own."""
     before = ip("link", "show", sim.name)

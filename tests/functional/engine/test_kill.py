@@ -49,7 +49,7 @@ STRIDES = [
     *(c.param(1 if c.name == "bare" else 4) for c in ALL if c.name in SHORT),
     *(c.param(1, id=f"{c}-each-step", marks=[pytest.mark.soak]) for c in BY_DAEMON),
 ]
-#: tests/vm/test_ovs_representors.py is the short form of these.
+#: With the kernel's datapath, in soak tests only.
 IN_KERNEL = [
     KERNEL[case.name].param(2 if case.tun else 4, id=f"{case}-kernel", marks=[pytest.mark.soak])
     for case in BY_DAEMON

@@ -130,6 +130,7 @@ def test_devices_of_a_vif_join_a_bond_and_leave(host):
     assert "master" not in ip("link", "show", "tap1")[0]
 
 
+@pytest.mark.soak
 @pytest.mark.vm("plain")
 def test_a_plan_that_fails_takes_a_member_out_again(host):
     require(HAS_BOND)

@@ -10,7 +10,7 @@ import pytest
 from os_vif import opts
 from os_vif.testing import conformance
 from os_vif.testing.conformance_checks import CHECKS
-from tests.support.cases import ALL, CASES, KERNEL, PARAMS_SHORT
+from tests.support.cases import CASES, KERNEL, PARAMS_SHORT
 
 pytestmark = pytest.mark.usefixtures("daemon")
 
@@ -37,11 +37,3 @@ def test_each_case_passes_the_checks_without_kills(case):
     report = conformance(case.vif.plugin, [case], checks=CHECKS_OF_A_CASE)
     report.raise_for_failures()
     assert report.skipped == ()
-
-
-@pytest.mark.parametrize(
-    "case", [case.param() for case in ALL if case.scenario == "plain" and not case.soak]
-)
-def test_a_failure_at_each_step_of_plug_in_a_virtual_machine(case):
-    """Plug on a VLAN. Soak tests do all of the above there, on a card and in the kernel's datapath."""
-    conformance(case.vif.plugin, [case], checks=["failures in plug"]).raise_for_failures()

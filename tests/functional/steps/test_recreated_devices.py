@@ -153,7 +153,7 @@ IN_VM = [
 ]  # fmt: skip
 
 #: What the virtual machine tests in each run; soak tests have all cases.
-QUICK_IN_VM = {"bond", "VRF", "the last address in a VRF"}
+QUICK_IN_VM = {"the last address in a VRF"}
 
 
 @pytest.fixture
