@@ -126,7 +126,7 @@ def test_a_network_in_place_of_a_vif_exits_with_2(vif, os_vif):
     assert (done.returncode, "a Network; expected a VIF" in done.stderr) == (2, True)
 
 
-def test_options_come_from_a_config_file(vif, os_vif, tmp_path):
+def test_options_come_from_a_config_file(namespace, vif, os_vif, tmp_path):
     """The operator's nova.conf decides the MTU where the network does not."""
     config = tmp_path / "nova.conf"
     config.write_text("[os_vif_linux_bridge]\nnetwork_device_mtu = 8950\n")
