@@ -65,6 +65,7 @@ def test_a_failed_plug_restores_the_mac_address_of_a_virtual_function(igb):
         assert (links(), records()) == (before, [])
 
 
+@pytest.mark.soak
 def test_a_virtual_function_of_the_cni_capability_device_id(igb, tmp_path):
     address, info = igb.vf(0).name, tmp_path / "device.json"
     mac, before = "02:11:22:33:44:77", links()

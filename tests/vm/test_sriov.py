@@ -28,6 +28,7 @@ from testbed.vm import cards
 from tests.support.vm.devices import bind
 
 
+@pytest.mark.soak
 @pytest.mark.vm("igb")
 def test_a_vf_is_a_pci_device_of_the_card(igb):
     """Both ways: virtfnN and physfn."""

@@ -172,6 +172,7 @@ def test_a_guest_has_a_macvtap_device_on_a_vf(igb, instance, mode):
     assert vfs(igb)[0]["vlan_list"] == untagged
 
 
+@pytest.mark.soak
 def test_a_vf_that_is_up_takes_the_address_too(igb, instance):
     """Its driver refuses it until it has asked the card again."""
     link, old = igb.vf_name(0), "02:00:00:00:00:01"

@@ -171,6 +171,7 @@ def test_vlan_plan_is_that_of_a_bridge_on_a_vlan(uplinked, instance):
     ]
 
 
+@pytest.mark.soak
 @pytest.mark.vm("plain")
 def test_a_vlan_is_made_and_used(uplinked, instance):
     """It never worked in a public release."""
