@@ -10,7 +10,7 @@ import socket
 import subprocess
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from oslo_privsep import comm
 
@@ -22,7 +22,7 @@ from tests.support.generated.steps import FIELDS, any_step, required_fields
 any_steps = st.sampled_from(sorted(STEPS)).flatmap(any_step)
 each_step = pytest.mark.parametrize("name", STEPS)
 #: Examples of each step: a step has at most 17 fields.
-examples = settings(max_examples=25)
+examples = settings(max_examples=25, suppress_health_check=[HealthCheck.filter_too_much])
 
 
 def over_the_wire(message):
