@@ -50,7 +50,7 @@ def is_device_name(name: object, longest: int = MAX_NAME) -> TypeGuard[str]:
     return isinstance(name, str) and len(name) <= longest and _is_valid_name(name, longest)
 
 
-@functools.lru_cache(maxsize=4096)
+@functools.lru_cache(maxsize=256)
 def _is_valid_name(name: str, longest: int) -> bool:
     """Return whether the kernel accepts a name. A plan checks each name several times."""
     return (

@@ -171,7 +171,7 @@ def _canonical(
         _reject(step, field, expected)
 
 
-@functools.lru_cache(maxsize=4096)
+@functools.lru_cache(maxsize=256)
 def _is_canonical(parse: Callable[[str], object], value: str) -> bool:
     """Return whether a text is in the canonical form. A plan checks each address several times."""
     try:

@@ -327,7 +327,7 @@ class Netlink:
         ]
 
 
-@functools.lru_cache(maxsize=1024)
+@functools.lru_cache(maxsize=256)
 def _request_for_link(index: int, attributes: tuple[tuple[str, Any], ...]) -> bytes:
     """Return the body of a request for a link. A plan reads a link several times."""
     # Reading the statistics takes longer than reading all other attributes.
