@@ -63,7 +63,7 @@ class Escaping:
         cliff reads the metadata of all installed distributions, for 0.2 s, to name the
         distribution of a command.
         """
-        if type(self).__module__.startswith("os_vif.") and not self._hooks.extensions:  # type: ignore[attr-defined]
+        if type(self).__module__.startswith("os_vif.") and not list(self._hooks):  # type: ignore[attr-defined]
             return ""
         return str(super().get_epilog())  # type: ignore[misc]
 

@@ -92,7 +92,7 @@ class Step(abc.ABC):
 def arguments_of(step: type[Step]) -> tuple[tuple[str, Any], ...]:
     """Return the name and the default value of each argument of a class of steps.
 
-    The default of a required argument is :data:`dataclasses.MISSING`.
+    The default of a required argument is ``dataclasses.MISSING``.
     """
     return tuple((field.name, field.default) for field in dataclasses.fields(step))
 

@@ -33,3 +33,17 @@ def test_a_command_of_another_distribution_names_the_distribution():
     """The sentence is from cliff."""
     epilog = OtherCommand(main.Shell(), None).get_epilog()
     assert epilog.strip() == "This command is provided by the pytest plugin."
+
+
+def test_a_command_without_a_name_has_a_parser():
+    """cliff.sphinxext documents the classes of commands; such a command has no hooks."""
+
+    class Command(main.ShowOne):
+        """A command of os-vif."""
+
+        def take_action(self, parsed_args):
+            return (), ()
+
+    Command.__module__ = "os_vif.cmd.example"
+    assert Command(main.Shell(), None).get_epilog() == ""
+    assert Command(None, None).get_epilog() == ""
