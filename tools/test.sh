@@ -35,10 +35,6 @@ PROGRAMS
 [ -z "$missing" ] || install_packages $missing || :
 make_venv installed-for-tests -e . -r test-requirements.txt
 
-# Virtual machines take a fourth of the time of all tests. .ci/run and tox -e vm require them; the
-# arguments may select tests in virtual machines.
-[ $# != 0 ] || export OS_VIF_VM="${OS_VIF_VM:-off}"
-
 # The path of an ordinary user does not contain sbin.
 PATH=$PATH:/usr/sbin:/sbin
 export PATH

@@ -19,7 +19,7 @@ from os_vif.steps.link.restore_link import RestoreLink
 from os_vif.steps.wire import decode, encode
 from os_vif.testing.host_snapshots import changes, differences, snapshot, without_indexes
 from os_vif.testing.private_namespaces import run
-from tests.support.requirements import require_tun
+from tests.support.requirements import require, require_tun
 
 pytestmark = pytest.mark.usefixtures("namespace")
 
@@ -198,6 +198,7 @@ def test_recreated_device_has_all_settings(net, case):
     ids=str,
 )
 def test_recreated_device_of_further_kinds_has_all_settings(net, case):
+    require(f"set -e\n{case.setup}")
     restore(net, case)
 
 
