@@ -14,7 +14,7 @@ import pytest
 
 pytest_plugins = ["tests.limits", "tests.alone", "tests.short_form", "tests.vm.plugin"]
 
-# Otherwise each of the many started programs compiles os-vif anew.
+# With the variable, each program that a test starts would compile all modules of os-vif.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 

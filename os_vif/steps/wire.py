@@ -163,7 +163,7 @@ def require_registered(steps: Iterable[KernelStep], registry: Registry) -> None:
 
 @functools.cache
 def is_of_os_vif(step: type[KernelStep]) -> bool:
-    """Return whether os-vif brings a class of steps, which validates the arguments itself."""
+    """Return whether a class of steps is part of os-vif, so that its arguments are plain data."""
     return not issubclass(step, PluginStep) or step.__module__.startswith("os_vif.steps.")
 
 

@@ -58,7 +58,7 @@ class ignoring:  # noqa: N801 - like contextlib.suppress
 class _PerThread(threading.local):
     """The buffer for the replies to the sockets of a thread.
 
-    Between two reads the buffer has nothing that is needed, so green threads share the buffer. Pages
+    A datagram is parsed completely before the next read, so green threads can share the buffer. Pages
     of the mapping take no memory before the first long reply. A forked child has a copy.
     """
 

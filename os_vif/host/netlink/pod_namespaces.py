@@ -283,7 +283,9 @@ def keeping() -> Iterator[None]:
 
 
 def opened(path: str, identity: str) -> AbstractContextManager[PodNamespace]:
-    """Return a block with the namespace of a path, opened before in a block of :func:`keeping`.
+    """Return a block with the open namespace of a path.
+
+    In a block of :func:`keeping`, the namespace stays open, and later calls return the same object.
 
     :raises GoneError: if the path is missing, or names another namespace by now.
     """
