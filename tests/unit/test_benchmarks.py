@@ -125,7 +125,7 @@ def test_the_lint_step_finds_faults_of_the_figures():
         if "ratio" in figure:
             missed = figure["what"] == "plug without waiting"
             figure["ratio"] = 1 if missed else figure["goal"]
-    unexplained = re.sub(r"^\* \*.+\* misses", "* It misses", PAGE, flags=re.MULTILINE)
+    unexplained = re.sub(r"^\* \*.+\* miss", "* These miss", PAGE, flags=re.MULTILINE)
     assert [*performance.ovs_faults(found, unexplained)] == [
         "the goal of plug without waiting is missed, but the page does not explain it"
     ]
