@@ -21,9 +21,10 @@ from stevedore import extension
 
 import os_vif
 from os_vif import exception, plugin_loader
-from os_vif.cmd import configuration, exit_codes, help_text, lazy_pyroute2, streams
+from os_vif.cmd import configuration, exit_codes, help_text, streams
 from os_vif.cmd.colours import Colour, has_colours, paint
 from os_vif.escape import printable
+from os_vif.host.netlink import pyroute2_import
 
 _NAME = "os-vif"
 #: The verbosity of cliff without -v and -q.
@@ -354,7 +355,7 @@ def main(argv: list[str] | None = None) -> int:
     # oslo.messaging loads eventlet. Without this variable eventlet loads dnspython, for 0.1 s.
     os.environ.setdefault("EVENTLET_NO_GREENDNS", "yes")
     arguments = sys.argv[1:] if argv is None else argv
-    lazy_pyroute2.install()
+    pyroute2_import.skip_package()
     streams.prepare()
     return _run(arguments or ["--help"])
 

@@ -200,10 +200,15 @@ class Context(priv_context.PrivContext):
             # oslo.privsep has set the umask to 0.
             os.umask(hardening.UMASK)
         if not enabled:
-            # This is the daemon: import the engine before the first call.
-            threading.Thread(target=_preload, daemon=True).start()
             caller = sys._getframe(1)  # noqa: SLF001 - no public function returns a frame
             is_loop = caller.f_code is daemon.Daemon.loop.__code__
+            if is_loop:
+                # This is the daemon: import the engine before the first call, and no more of
+                # pyroute2 than the engine needs.
+                from os_vif.host.netlink import pyroute2_import
+
+                pyroute2_import.skip_package()
+                _preload()
             from os_vif.engine.privsep_exchange import has_green_threads
 
             if is_loop and not has_green_threads():

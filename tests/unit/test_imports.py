@@ -119,19 +119,71 @@ def test_check_of_a_vif_loads_neither_daemons_nor_other_commands_and_plugins(tmp
     ] == []
 
 
-def test_a_command_executes_pyroute2_itself_when_a_name_of_the_package_is_read():
-    """Submodules are imported before that, also by other libraries in the process."""
+#: Imports modules of pyroute2 as the processes of os-vif do.
+SKIP_PACKAGE = """
+import sys, threading
+from os_vif.host.netlink import messages, pyroute2_import
+pyroute2_import.skip_package()
+messages.load()
+assert "pyroute2" not in sys.modules and "pyroute2.ndb" not in sys.modules
+"""
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        "from pyroute2 import IPRoute, NDB",
+        "import pyroute2\npyroute2.IPRoute, pyroute2.NDB, pyroute2.netlink.rtnl.ifinfmsg.ifinfmsg",
+        "import pyroute2.netlink.rtnl\npyroute2.netlink.rtnl.ndmsg.ndmsg, pyroute2.config",
+        "from pyroute2.iproute.linux import IPRoute\nfrom pyroute2 import config, netlink",
+    ],
+)
+def test_the_whole_of_pyroute2_is_imported_where_another_library_imports_it(use):
+    """Before that, the processes of os-vif import the modules that they need."""
     loaded(
-        "import sys\n"
-        "from os_vif.cmd import lazy_pyroute2\n"
-        "lazy_pyroute2.install()\n"
-        "from pyroute2 import config, netlink\n"
-        "assert 'pyroute2.ndb' not in sys.modules\n"
-        "from pyroute2 import IPRoute, NDB\n"
-        "import pyroute2\n"
-        "assert pyroute2.IPRoute is IPRoute and pyroute2.config is config\n"
+        SKIP_PACKAGE
+        + "used = sys.modules['pyroute2.netlink.rtnl.ifinfmsg']\n"
+        + f"{use}\n"
+        + "import pyroute2\n"
+        "assert pyroute2.netlink.rtnl.ifinfmsg is used\n"
+        "assert pyroute2.__spec__.loader is pyroute2.__loader__\n"
+        "assert pyroute2_import.load('pyroute2.netlink.rtnl.ifinfmsg') is used\n"
         "try:\n    pyroute2.nonesuch\nexcept AttributeError:\n    pass\n"
         "else:\n    raise SystemExit('a missing name has no error')\n"
+    )
+
+
+def test_a_module_of_pyroute2_that_needs_a_name_of_the_package_gets_the_name():
+    """A future release of pyroute2 may have such a module."""
+    loaded(
+        SKIP_PACKAGE + "with pyroute2_import._Placeholder():\n"
+        "    import pyroute2 as early\n"
+        "    from pyroute2 import config\n"
+        "    assert 'pyroute2.ndb' not in sys.modules\n"
+        "assert 'pyroute2' not in sys.modules\n"
+        "assert early.config is config and early.IPRoute is sys.modules['pyroute2'].IPRoute\n"
+    )
+
+
+def test_threads_import_pyroute2_at_the_same_time():
+    """Plugins import the package, and os-vif imports a further module."""
+    loaded(
+        SKIP_PACKAGE + "begin, complete = threading.Barrier(12), []\n"
+        "def use(number):\n"
+        "    begin.wait()\n"
+        "    if number % 3 == 0:\n"
+        "        import pyroute2\n"
+        "        pyroute2.IPRoute, pyroute2.netns\n"
+        "    elif number % 3 == 1:\n"
+        "        from pyroute2 import NDB, IPRoute\n"
+        "    else:\n"
+        "        messages.DEVLINK.compile()\n"
+        "    complete.append(number)\n"
+        "threads = [threading.Thread(target=use, args=(n,)) for n in range(12)]\n"
+        "sys.setswitchinterval(1e-5)\n"
+        "for thread in threads:\n    thread.start()\n"
+        "for thread in threads:\n    thread.join(60)\n"
+        "assert sorted(complete) == [*range(12)], complete\n"
     )
 
 

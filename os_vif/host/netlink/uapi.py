@@ -23,16 +23,19 @@ _MODULES = (
     "pyroute2.netlink.rtnl.ifaddrmsg",
     "pyroute2.netlink.rtnl.rtmsg",
     "pyroute2.netlink.rtnl.ndmsg",
-    "pyroute2.netlink.devlink",
 )
+#: A module with constants of one prefix, which takes as long to import as the others together.
+_DEVLINK, _DEVLINK_PREFIX = "pyroute2.netlink.devlink", "DEVLINK_"
 #: Mappings of ``pyroute2.netlink.rtnl`` with constants by name.
 _MAPPINGS = ("rtypes", "rtprotos", "rtscopes")
 
 
-def namespaces() -> Iterator[Mapping[str, Any]]:
-    """Yield each mapping of pyroute2 with constants by name."""
+def namespaces(constant: str = _DEVLINK_PREFIX) -> Iterator[Mapping[str, Any]]:
+    """Yield each mapping of pyroute2 that may have a constant; by default, all."""
     for name in _MODULES:
         yield vars(pyroute2_import.load(name))
+    if constant.startswith(_DEVLINK_PREFIX):
+        yield vars(pyroute2_import.load(_DEVLINK))
     rtnl = pyroute2_import.load("pyroute2.netlink.rtnl")
     for name in _MAPPINGS:
         yield getattr(rtnl, name)
@@ -48,7 +51,7 @@ def __getattr__(name: str) -> int:
         raise AttributeError(name)
     from os_vif.host.netlink import supplement
 
-    for namespace in (*namespaces(), vars(supplement)):
+    for namespace in (*namespaces(name), vars(supplement)):
         value = namespace.get(name)
         if isinstance(value, int):
             # The module's dictionary answers from now on.

@@ -109,6 +109,9 @@ def test_the_helper_that_is_installed_is_restricted_alike(daemon):
         found = status(process)
         assert int(found["CapBnd"], 16) == _NET_ADMIN
         assert (found["NoNewPrivs"], int(found["Umask"], 8)) == ("1", 0o077)
+        # The daemon imports no module of pyroute2 that os-vif does not need: pyroute2.ndb loads
+        # SQLite.
+        assert "_sqlite3" not in (process / "maps").read_text()
 
 
 def helpers(namespace: int) -> list[pathlib.Path]:
