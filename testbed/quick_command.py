@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import gc
 import importlib.metadata
 import json
 import os
@@ -22,6 +23,8 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
+
+from os_vif.host.netlink import messages, pyroute2_import
 
 _CLIENT = """\
 import json, os, socket, sys
@@ -83,6 +86,11 @@ def _run(main: Callable[[], object]) -> None:
 def _serve(listening: socket.socket) -> None:
     for command in importlib.metadata.entry_points(group="os_vif.commands"):
         command.load()
+    pyroute2_import.skip_package()
+    messages.load()
+    # Each command shares the memory of this process, as long as no collection of garbage writes to
+    # it.
+    gc.freeze()
     # The kernel removes the children.
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     while True:

@@ -12,7 +12,10 @@ from typing import Any
 import hypothesis
 import pytest
 
-pytest_plugins = ["tests.limits", "tests.alone", "tests.short_form", "tests.vm.plugin"]
+pytest_plugins = [
+    *("tests.limits", "tests.alone", "tests.short_form", "tests.left_devices"),
+    "tests.vm.plugin",
+]
 
 # With the variable, each program that a test starts would compile all modules of os-vif.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)

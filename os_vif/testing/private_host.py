@@ -9,12 +9,10 @@ import contextlib
 import pathlib
 from collections.abc import Iterator, Mapping
 from typing import Any
-from unittest import mock
 
 from oslo_config import cfg
 
 import os_vif
-from os_vif.host.netlink import rtnetlink
 from os_vif.testing import (
     conformance_case,
     conformance_suite,
@@ -115,14 +113,10 @@ def _in_process() -> Iterator[None]:
     """Run the privileged functions of all contexts in this process for a block."""
     quick_daemons.stop_daemons()
     used = quick_daemons.contexts()
-    with (
-        rtnetlink.opened() as net,
-        mock.patch.object(rtnetlink, "thread_socket", return_value=net),
-    ):
+    for context in used:
+        context.set_client_mode(False)
+    try:
+        yield
+    finally:
         for context in used:
-            context.set_client_mode(False)
-        try:
-            yield
-        finally:
-            for context in used:
-                context.set_client_mode(True)
+            context.set_client_mode(True)

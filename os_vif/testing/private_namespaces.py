@@ -18,6 +18,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 
+from os_vif.host.netlink import rtnetlink
 from os_vif.host.state.directory import STATE
 
 #: ``CLONE_NEWNET``, ``CLONE_NEWNS`` and ``CLONE_NEWUSER`` of linux/sched.h. Python has
@@ -167,7 +168,8 @@ def private_namespace() -> Iterator[None]:
         _call("unshare", _CLONE_NEWNET)
         try:
             run("ip link set lo up")
-            yield
+            with rtnetlink.separate_thread_socket():
+                yield
         finally:
             _call("setns", before.fileno(), _CLONE_NEWNET)
 
@@ -184,7 +186,8 @@ def joined_namespace(path: str | pathlib.Path) -> Iterator[None]:
     ):
         _call("setns", there.fileno(), _CLONE_NEWNET)
         try:
-            yield
+            with rtnetlink.separate_thread_socket():
+                yield
         finally:
             _call("setns", before.fileno(), _CLONE_NEWNET)
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import gc
 import importlib
 import json
 import os
@@ -29,6 +30,7 @@ from oslo_privsep import daemon
 
 import os_vif
 from os_vif import exception
+from os_vif.host.netlink import messages, pyroute2_import
 from os_vif.host.sriov import functions
 from os_vif.testing import daemon_kills
 
@@ -43,7 +45,9 @@ with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as server:
     sys.exit(int(server.recv(16) or 1))
 """
 _MODULES = (
+    "os_vif.engine.privileged.call_loop",
     "os_vif.engine.privileged.daemon",
+    "os_vif.engine.privileged.hardening",
     "os_vif.plugins.pod_privsep",
     "os_vif.plugins.sriov_privsep",
     "vif_plug_linux_bridge.privsep",
@@ -128,6 +132,10 @@ def use_helper(helper: str) -> Iterator[None]:
 def _serve(listening: socket.socket) -> None:
     for name in _MODULES:
         importlib.import_module(name)
+    pyroute2_import.skip_package()
+    messages.load()
+    # Each daemon shares the memory of this process, as long as no collection of garbage writes to it.
+    gc.freeze()
     # The caller waits for the answer, not for the process.
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     while sys.stdin not in select.select([sys.stdin, listening], [], [])[0]:

@@ -22,7 +22,6 @@ from oslo_serialization import jsonutils
 
 from os_vif import objects
 from os_vif.cmd import main
-from os_vif.host.netlink import rtnetlink
 from os_vif.testing import conformance_suite, open_vswitch, private_host, private_namespaces
 from testbed import environments, ovs
 from tests.support.daemons import CONTEXTS
@@ -76,18 +75,6 @@ def quick_commands(quick_helper, monkeypatch) -> None:
     for context in CONTEXTS:
         variable = f"OS_{context.cfg_section}__helper_command".upper()
         monkeypatch.setenv(variable, quick_helper)
-
-
-@pytest.fixture
-def here(daemon, monkeypatch) -> Iterator[None]:
-    """Run the privileged functions in this process, where tests can make functions fail.
-
-    The privileged side has a socket for each thread, which would stay in the namespace of an
-    earlier test.
-    """
-    with rtnetlink.opened() as net:
-        monkeypatch.setattr(rtnetlink, "thread_socket", lambda: net)
-        yield
 
 
 @pytest.fixture

@@ -422,11 +422,30 @@ _per_thread = threading.local()
 def thread_socket() -> Netlink:
     """Return the socket of the current thread, which stays open.
 
-    For a daemon, whose few threads stay in one network namespace.
+    For a daemon, whose few threads stay in one network namespace; see
+    :func:`separate_thread_socket`.
     """
     if not hasattr(_per_thread, "netlink"):
         _per_thread.netlink = Netlink()
     return _per_thread.netlink  # type: ignore[no-any-return]
+
+
+@contextmanager
+def separate_thread_socket() -> Iterator[None]:
+    """Let :func:`thread_socket` open another socket in a block, and close that socket at the end.
+
+    For a thread that has entered another network namespace: a socket stays in the namespace in
+    which the socket was opened.
+    """
+    before = _per_thread.__dict__.pop("netlink", None)
+    try:
+        yield
+    finally:
+        inside = _per_thread.__dict__.pop("netlink", None)
+        if inside is not None:
+            inside.close()
+        if before is not None:
+            _per_thread.netlink = before
 
 
 #: The view of all readers of a block; see :mod:`os_vif.host.netlink.link_table`.

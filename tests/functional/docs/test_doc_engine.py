@@ -75,7 +75,7 @@ def refuse(error: OSError):
     return call
 
 
-def test_the_messages_on_the_page_are_those_of_the_code(here, vif, instance, monkeypatch):
+def test_the_messages_on_the_page_are_those_of_the_code(daemon, vif, instance, monkeypatch):
     """Each is provoked, and is found on the page for troubleshooting, in that order."""
 
     def plug(**changes: object) -> str:

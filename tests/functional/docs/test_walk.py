@@ -38,7 +38,7 @@ CODES = {
 
 
 @pytest.fixture
-def unprivileged(here) -> Iterator[None]:
+def unprivileged(daemon) -> Iterator[None]:
     """The privileged functions run in this process, where a profiler sees them."""
     privsep.vif_plug.set_client_mode(False)
     yield

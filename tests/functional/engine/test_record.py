@@ -209,12 +209,14 @@ def test_a_plan_waits_for_another_on_the_same_device(vif, instance):
 def test_a_plan_that_waits_too_long_says_for_what(monkeypatch):
     """Check the text with the limit, and that the plan has done nothing."""
     monkeypatch.setattr(locks, "LOCK_TIMEOUT", 0.25)
-    with rtnetlink.opened() as net, locks.locked(net.netns, ["brq-test"]):
-        monkeypatch.setattr(rtnetlink, "thread_socket", lambda: net)
-        with pytest.raises(
+    with (
+        rtnetlink.opened() as net,
+        locks.locked(net.netns, ["brq-test"]),
+        pytest.raises(
             exception.StepFailed, match=r"at work on brq-test for 0\.25 seconds"
-        ) as info:
-            runner.run(Plan(EnsureBridge("brq-test")), "os_vif.engine.privileged.daemon")
+        ) as info,
+    ):
+        runner.run(Plan(EnsureBridge("brq-test")), "os_vif.engine.privileged.daemon")
     assert info.value.kwargs["errno"] == 16
     assert names() == ["lo"]
 

@@ -77,7 +77,8 @@ def test_a_refused_deletion_is_blamed_on_its_device_and_step(place):
     assert snapshot() == before
 
 
-def test_a_refused_bridge_is_not_blamed_on_the_link_after_it(here, monkeypatch):
+@pytest.mark.usefixtures("daemon")
+def test_a_refused_bridge_is_not_blamed_on_the_link_after_it(monkeypatch):
     """The class is that of the step whose device was refused."""
     run("ip link add brq-x type bridge\nip link set dev brq-x alias os-vif")
     runner.run(Plan(EnsureTap("tapx")), DAEMON)
@@ -92,7 +93,8 @@ def test_a_refused_bridge_is_not_blamed_on_the_link_after_it(here, monkeypatch):
     assert (answer["error"]["step"], answer["error"]["device"]) == ("DeleteBridge", "brq-x")
 
 
-def test_a_refusal_that_names_no_device_names_all_steps(here, monkeypatch):
+@pytest.mark.usefixtures("daemon")
+def test_a_refusal_that_names_no_device_names_all_steps(monkeypatch):
     """One that is not known is not guessed."""
     runner.run(Plan(EnsureBridge("brq-x"), EnsureTap("tapx")), DAEMON)
 

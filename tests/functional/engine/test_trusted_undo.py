@@ -57,7 +57,7 @@ class Validations:
         return "caller"
 
 
-def test_the_daemon_validates_what_it_decodes_and_not_its_own_undo(here, br_int, monkeypatch):
+def test_the_daemon_validates_what_it_decodes_and_not_its_own_undo(br_int, monkeypatch):
     """A hybrid plug: one validation in the daemon for each step that the caller sends."""
     monkeypatch.setattr(OvsPlugin, "privsep_module", daemon.__name__)
     vif = ovs_vif(objects.VIFBridge)
@@ -84,7 +84,8 @@ def test_an_undo_is_validated_when_it_comes_back(namespace):
     assert "InvalidStep" in answer["not_undone"][0] or "mtu" in answer["not_undone"][0]
 
 
-def test_trust_ends_with_the_step_that_the_daemon_applies(here, namespace):
+@pytest.mark.usefixtures("daemon")
+def test_trust_ends_with_the_step_that_the_daemon_applies():
     """Also after a failure: later calls are validated as before."""
     run("ip link add name br type dummy || ip link add name br type veth peer name other")
     answer = daemon.run([encode(EnsureBridge("br"))])

@@ -126,7 +126,8 @@ def test_a_bridge_of_the_same_name_is_another_bridge(left_by_kuryr, instance):
     assert BRIDGE in names()
 
 
-def test_a_plug_that_fails_leaves_the_note(left_by_kuryr, here):
+@pytest.mark.usefixtures("daemon")
+def test_a_plug_that_fails_leaves_the_note(left_by_kuryr):
     """The rollback of EnsureBridge deletes the bridge without ports, or notes the bridge again."""
     add_port()
     steps = [EnsureBridge(BRIDGE), SetLink("missing", up=True)]
@@ -135,7 +136,8 @@ def test_a_plug_that_fails_leaves_the_note(left_by_kuryr, here):
     assert noted() == [BRIDGE]
 
 
-def test_another_daemon_finds_the_note(left_by_kuryr, here):
+@pytest.mark.usefixtures("daemon")
+def test_another_daemon_finds_the_note(left_by_kuryr):
     """The first call of a daemon reads the notes of earlier daemons."""
     empty_bridges._candidates.clear()
     empty_bridges._next_read.clear()
@@ -143,7 +145,8 @@ def test_another_daemon_finds_the_note(left_by_kuryr, here):
     assert BRIDGE not in names()
 
 
-def test_a_locked_bridge_is_left_to_a_later_call(left_by_kuryr, here):
+@pytest.mark.usefixtures("daemon")
+def test_a_locked_bridge_is_left_to_a_later_call(left_by_kuryr):
     from os_vif.host.state import locks
 
     with rtnetlink.opened() as net:

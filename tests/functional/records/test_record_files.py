@@ -43,7 +43,7 @@ def files() -> list[str]:
 
 
 @pytest.fixture
-def net(here):
+def net(namespace):
     with rtnetlink.opened() as net:
         yield net
 
