@@ -38,8 +38,6 @@ make_venv installed-for-tests -e . -r test-requirements.txt
 # The path of an ordinary user does not contain sbin.
 PATH=$PATH:/usr/sbin:/sbin
 export PATH
-# Without compiled files, each worker and each program under test would compile all modules again.
-unset PYTHONDONTWRITEBYTECODE
 # The checks of text and source code that need no other requirements than the tests. .ci/run sets the
 # variable after tox -e pep8, which has the same checks.
 if [ $# = 0 ] && [ -z "${OS_VIF_CHECKED-}" ]; then

@@ -4,6 +4,9 @@
 # Functions that demo.sh and test.sh source. They create .venv and install into .venv only.
 # shellcheck shell=sh
 
+# Without compiled files, each program that the scripts start would compile all modules again.
+unset PYTHONDONTWRITEBYTECODE
+
 say() { printf '%s\n' "$*" >&2; }
 
 # install_packages NAMES...: install Debian packages as root, without starting services.

@@ -75,7 +75,7 @@ class Case(testing.Case):
         if self.card:
             unrestored |= {f"rep{number}" for number in range(VFS)}
         if self.keeps_bridge:
-            unrestored |= {"brq-test", "br-int", "ovs-netdev", "uplink", "uplink.100", "far"}
+            unrestored |= {"brq-test", "br-int", "ovs-netdev", "uplink", "vlan100", "far"}
         if self.loses_bridge:
             unrestored |= {"tbr-1", "br-int"}
         object.__setattr__(self, "unrestored", tuple(sorted(unrestored)))
