@@ -94,30 +94,30 @@ def _serve(listening: socket.socket) -> None:
     # The kernel removes the children.
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     while True:
-        asking, _ = listening.accept()
-        with asking:
+        client, _ = listening.accept()
+        with client:
             if os.fork() == 0:
                 listening.close()
-                _run(functools.partial(_answer, asking))
+                _run(functools.partial(_answer, client))
 
 
-def _answer(asking: socket.socket) -> None:
+def _answer(client: socket.socket) -> None:
     """Run a command in a child process, and send the exit status; a negative number is a signal."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    request, streams, _, _ = socket.recv_fds(asking, _LONGEST, 3)
+    request, streams, _, _ = socket.recv_fds(client, _LONGEST, 3)
     command = os.fork()
     if command == 0:
-        asking.close()
+        client.close()
         _run(lambda: _command(streams, *json.loads(request)))
     for stream in streams:
         os.close(stream)
     pidfd = os.pidfd_open(command)
-    if asking in select.select([asking, pidfd], [], [])[0]:
+    if client in select.select([client, pidfd], [], [])[0]:
         # The small program was killed.
         os.kill(command, signal.SIGTERM)
     _, status = os.waitpid(command, 0)
     with contextlib.suppress(OSError):
-        asking.send(str(os.waitstatus_to_exitcode(status)).encode())
+        client.send(str(os.waitstatus_to_exitcode(status)).encode())
 
 
 def _command(

@@ -75,10 +75,10 @@ def blocks(page: str, language: str | None = None) -> list[Block]:
 
 def commands(block: Block) -> list[Command]:
     """Return the commands of a console block."""
-    before, *typed = _PROMPT.split(block.text)
+    before, *entered = _PROMPT.split(block.text)
     if before:
         raise ValueError(f"the block begins without a prompt: {before}")
-    pairs = (text.partition("\n") for text in typed)
+    pairs = (text.partition("\n") for text in entered)
     return [Command(line, output.strip()) for line, _, output in pairs]
 
 
@@ -99,9 +99,9 @@ def follow(page: str, *, inside: pathlib.Path | None = None) -> None:
 
 
 def _type(block: Block, *, inside: pathlib.Path | None) -> None:
-    typed = [command for command in commands(block) if command.program in RUN]
+    entered = [command for command in commands(block) if command.program in RUN]
     status = 0
-    for number, command in enumerate(typed):
+    for number, command in enumerate(entered):
         if inside and _may_be_called(command):
             status, output = _called(shlex.split(command.line)[1:])
         else:
@@ -109,7 +109,7 @@ def _type(block: Block, *, inside: pathlib.Path | None) -> None:
                 command.line, status, inside or pathlib.Path(sys.executable).parent
             )
         assert output.strip() == command.output, f"{command.line}\n{output}"
-        if [after.line for after in typed[number + 1 : number + 2]] != ["echo $?"]:
+        if [after.line for after in entered[number + 1 : number + 2]] != ["echo $?"]:
             faults = [
                 line for line in command.output.splitlines() if not line.endswith("hypervisor)")
             ]

@@ -139,17 +139,17 @@ def _serve(listening: socket.socket) -> None:
     # The caller waits for the answer, not for the process.
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     while sys.stdin not in select.select([sys.stdin, listening], [], [])[0]:
-        asking, _ = listening.accept()
-        with asking:
+        client, _ = listening.accept()
+        with client:
             if os.fork() == 0:
                 listening.close()
-                _answer(asking)
+                _answer(client)
 
 
-def _answer(asking: socket.socket) -> None:
+def _answer(client: socket.socket) -> None:
     """Fork the daemon as the helper does, and exit."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    request, given, _, _ = socket.recv_fds(asking, _LONGEST, 5)
+    request, given, _, _ = socket.recv_fds(client, _LONGEST, 5)
     *namespaces, root, directory, errors = given
     arguments, environment = json.loads(request)
     libc = ctypes.CDLL(None, use_errno=True)
@@ -179,7 +179,7 @@ def _answer(asking: socket.socket) -> None:
         status = 0
     finally:
         if os.getpid() == helper:
-            asking.send(str(status).encode())
+            client.send(str(status).encode())
         os._exit(status)
 
 
