@@ -16,6 +16,8 @@ class Scenario:
     devices: tuple[str, ...] = ()
     #: Parameters of the kernel.
     parameters: tuple[str, ...] = ()
+    #: Scenarios whose tests pass in this machine too, and need no machine of their own.
+    includes: tuple[str, ...] = ()
 
 
 _PLAIN = (
@@ -23,7 +25,7 @@ _PLAIN = (
     *("vrf", "vxlan"),
     *("br_netfilter", "ip_tables", "iptable_filter", "ip6table_filter", "nf_tables", "nft_compat"),
     *("xt_physdev", "xt_comment", "cls_flower", "cls_matchall", "act_mirred", "act_police"),
-    *("sch_ingress", "sch_htb", "openvswitch"),
+    *("sch_ingress", "sch_htb", "openvswitch", "netdevsim"),
 )
 #: A network card with SR-IOV: the Intel 82576 of QEMU. The cable of the card ends in the machine.
 _IGB = (
@@ -35,12 +37,13 @@ _IGB = (
 SCENARIOS = {
     # VLAN devices, vlan_filtering, bonding, flower, the kernel's Open vSwitch, and simulated cards
     # with virtual functions, switchdev mode and representors.
-    "plain": Scenario((*_PLAIN, "netdevsim")),
+    "plain": Scenario(_PLAIN),
     # A PCI card with virtual functions; labrep adds representors. The card is behind an IOMMU, so
     # that virtual functions can be given to vfio-pci.
     "igb": Scenario(
         (*_PLAIN, "igb", "igbvf", "vfio-pci"),
         ("-device", "intel-iommu", *_IGB),
         ("intel_iommu=on",),
+        includes=("plain",),
     ),
 }

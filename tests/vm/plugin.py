@@ -139,18 +139,18 @@ class _Outside:
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
+        #: The guest of each test.
         self._guests: dict[str, _Reports] = {}
 
     def _expect(self, tests: dict[str, list[str]], directory: Path) -> None:
         for name, nodeids in tests.items():
-            self._guests[name] = _Reports(self._config, name, directory, nodeids)
+            reports = _Reports(self._config, name, directory, nodeids)
+            self._guests.update(dict.fromkeys(nodeids, reports))
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> bool | None:
-        name = scenario_of(item)
-        if name is None:
-            return None
-        reports = self._guests[name].of(item)
+        guest = self._guests.get(item.nodeid)
+        reports = None if guest is None else guest.of(item)
         if reports is None:
             return None
         hook = item.ihook
@@ -266,11 +266,14 @@ _TESTS = "tests.json"
 
 
 def _tests(session: pytest.Session) -> dict[str, list[str]]:
-    """Return the tests of each scenario."""
+    """Return the tests of each guest by the name of the scenario."""
     tests: dict[str, list[str]] = {}
     for item in session.items:
         if name := scenario_of(item):
             tests.setdefault(name, []).append(item.nodeid)
+    for name in list(tests):
+        for included in SCENARIOS[name].includes:
+            tests[name] = tests.pop(included, []) + tests[name]
     return tests
 
 
