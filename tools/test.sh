@@ -50,7 +50,7 @@ short="not interop and not soak"
 # The tests of a file run in one worker, in their order, and each virtual machine is started once
 # (tests/vm/plugin.py). While a test with the marker "alone" runs, the other worker waits
 # (tests/alone.py). The ten slowest tests are listed at the end.
-workers="-n ${OS_VIF_WORKERS:-2} --dist loadscope --durations=10"
+workers="-n ${OS_VIF_WORKERS:-3} --dist loadscope --durations=10"
 
 # An ordinary user runs the functional tests as root of a user namespace, if the kernel permits user
 # namespaces. The host's network is unreachable from the namespace, so the other tests run outside.

@@ -73,7 +73,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 f"{item.nodeid}: vm{mark.args} is none of the scenarios {', '.join(SCENARIOS)}"
             )
     # A guest boots once for all tests. Tests of this machine come first, long tests before short
-    # tests, so that two workers end at about the same time.
+    # tests, so that the workers end at about the same time.
     order = [None, *SCENARIOS]
     items.sort(key=lambda item: (order.index(scenario_of(item)), item.path.parent.name == "unit"))
 
