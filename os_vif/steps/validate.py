@@ -146,6 +146,22 @@ def interface_address(step: Step, field: str, *, optional: bool = False) -> None
     _canonical(step, field, optional, ipaddress.ip_interface, "an IP address with a prefix length")
 
 
+def interface_addresses(step: Step, field: str, most: int) -> None:
+    """Require a tuple of IP addresses with prefix lengths."""
+    values = getattr(step, field)
+    if (
+        not isinstance(values, tuple)
+        or len(values) > most
+        or not all(
+            isinstance(value, str)
+            and len(value) <= _LONGEST_ADDRESS
+            and _is_canonical(ipaddress.ip_interface, value)
+            for value in values
+        )
+    ):
+        _reject(step, field, f"at most {most} IP addresses with a prefix length")
+
+
 def ip_address(step: Step, field: str, *, optional: bool = False) -> None:
     """Require an IP address."""
     _canonical(step, field, optional, ipaddress.ip_address, "an IP address")

@@ -357,6 +357,8 @@ def _is_used(net: Netlink, bridge: Link, without_users: frozenset[str] = frozens
 def recreate_steps(net: Netlink, link: Link) -> tuple[KernelStep, ...]:
     """Return the steps that recreate a bridge with the present settings and addresses."""
     found = read_settings(net, link)
+    gateways = bridge_user_record.read_users(net, link).gateways
+    noted = (RestoreLink(link.name, gateways=tuple(sorted(gateways))),) if gateways else ()
     return (
         EnsureBridge(
             link.name,
@@ -370,4 +372,5 @@ def recreate_steps(net: Netlink, link: Link) -> tuple[KernelStep, ...]:
         RestoreLink.before_up(link.name, found),
         present_settings(link, found),
         *after_up(net, link, found),
+        *noted,
     )

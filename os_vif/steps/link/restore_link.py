@@ -14,6 +14,7 @@ from os_vif.host.netlink import alternative_names, link_settings, uapi
 from os_vif.host.netlink.codec import Attributes
 from os_vif.host.netlink.messages import LINK
 from os_vif.host.netlink.rtnetlink import CREATING_GROUP
+from os_vif.host.state import bridge_user_record
 from os_vif.steps import validate
 from os_vif.steps.ip import addresses, device_routes, neighbours, routes
 from os_vif.steps.kernel_step import Irreversible, KernelStep
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 _MAX_DIGITS = 8192
 #: Alternative names of a device, and bytes of a name (``ALTIFNAMSIZ`` of linux/if.h).
 _MAX_NAMES, _MAX_NAME = 64, 127
+#: Gateways of pods in the record of a bridge.
+_MAX_GATEWAYS = 64
 #: Settings of a kind of device that a user may change after creation. Values of ``IFLA_INFO_DATA``
 #: that the kernel computes, such as timers, are left out.
 _SETTINGS = {
@@ -83,10 +86,14 @@ class RestoreLink(NamedStep, KernelStep):
     ipv6: str = ""
     data: str = ""
     port: str = ""
+    #: The addresses of a bridge of os-vif, with prefix lengths, that keep no bridge: the gateways
+    #: of pods in the record of the bridge. None leaves the record unchanged.
+    gateways: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
-        if isinstance(self.alternative_names, list):
-            object.__setattr__(self, "alternative_names", tuple(self.alternative_names))
+        for field in ("alternative_names", "gateways"):
+            if isinstance(value := getattr(self, field), list):
+                object.__setattr__(self, field, tuple(value))
         super().__post_init__()
 
     def validate(self) -> None:
@@ -100,6 +107,8 @@ class RestoreLink(NamedStep, KernelStep):
         ):
             expected = f"at most {_MAX_NAMES} names of 1 to {_MAX_NAME} bytes, or None"
             validate.reject(self, "alternative_names", expected)
+        if self.gateways is not None:
+            validate.interface_addresses(self, "gateways", _MAX_GATEWAYS)
         for field in ("ipv4", "ipv6", "data", "port"):
             validate.packed(self, field, _MAX_DIGITS)
 
@@ -125,7 +134,10 @@ class RestoreLink(NamedStep, KernelStep):
             self._restore_parameters("ipv6", self.ipv6, found.ipv6),
         ]
         net.invalidate_cache()
-        return (_of_settings(self.name, found),) if any(changed) else ()
+        before = self._restore_gateways(net, link)
+        if before is None and not any(changed):
+            return ()
+        return (dataclasses.replace(_of_settings(self.name, found), gateways=before),)
 
     def _restore_names(self, net: Netlink, link: Link, found: LinkSettings) -> bool:
         if self.alternative_names is None:
@@ -176,6 +188,18 @@ class RestoreLink(NamedStep, KernelStep):
             except OSError as error:
                 raise OSError(error.errno, f"{path}: {error.strerror}") from error
         return bool(differing)
+
+    def _restore_gateways(self, net: Netlink, link: Link) -> tuple[str, ...] | None:
+        """Write the gateways to the record of the bridge; return those before a change."""
+        users = bridge_user_record.read_users(net, link)
+        if self.gateways is None or users.gateways == frozenset(self.gateways):
+            return None
+        restored = dataclasses.replace(users, gateways=frozenset(self.gateways))
+        if restored == bridge_user_record.Users():
+            bridge_user_record.delete_record(net, self.name)
+        else:
+            bridge_user_record.write_users(net, link, restored)
+        return tuple(sorted(users.gateways))
 
     @classmethod
     def before_up(cls, name: str, found: LinkSettings) -> Self:

@@ -82,6 +82,10 @@ ATTACKS = {
     "the card's transmit queue": [SetLink("eth0", txqueuelen=1)],
     "settings of the card that no plan has": [RestoreLink("eth0", alternative_names=("card",))],
     "settings of the attacker's own bridge": [_OURS, RestoreLink("brq-mine", flags=0)],
+    "addresses of the host that keep no bridge": [
+        _OURS,
+        RestoreLink("brq-mine", gateways=("192.0.2.10/24",)),
+    ],
     "rename the card": [SetLink("eth0", up=False), RenameLink("eth0", "tap0a0b0c0d-11")],
     "rename another device": [RenameLink("other", "mine")],
     "move the card": [MoveLink("eth0", str(os.getpid()))],

@@ -12,7 +12,9 @@ import pathlib
 
 import pytest
 
+from os_vif import exception
 from os_vif.host.netlink import link_settings, rtnetlink
+from os_vif.host.state import bridge_user_record
 from os_vif.steps import DeleteAddress, DeleteBridge, DeleteLink
 from os_vif.steps.kernel_step import Irreversible, KernelStep
 from os_vif.steps.link.restore_link import RestoreLink
@@ -243,3 +245,32 @@ def test_setting_that_the_kernel_refuses_is_named(net):
         RestoreLink("in", ipv6=data.hex()).apply(net)
     assert info.value.errno == errno.EINVAL
     assert os.strerror(errno.EINVAL) in str(info.value)
+
+
+def test_a_recreated_bridge_has_the_gateways_of_pods_in_its_record():
+    """A later unplug then deletes the bridge with these addresses, and not with another."""
+    run("ip link add name br type bridge; ip link set dev br alias os-vif up")
+    run("ip address add 10.7.0.1/24 dev br; ip address add 2001:db8:7::1/64 dev br nodad")
+    users = bridge_user_record.Users(gateways=frozenset({"10.7.0.1/24", "2001:db8:7::1/64"}))
+    with rtnetlink.opened() as net:
+        bridge_user_record.write_users(net, net.require("br"), users)
+        undo = [decode(encode(step)) for step in DeleteBridge("br").apply(net)]
+        assert net.link("br") is None
+        for step in undo:
+            step.apply(net)
+        assert bridge_user_record.read_users(net, net.require("br")) == users
+        # The undo of the undo restores the record of the new bridge, which is empty.
+        (restoring,) = (s for s in undo if getattr(s, "gateways", None))
+        (empty,) = dataclasses.replace(restoring, gateways=()).apply(net)
+        assert set(empty.gateways) == users.gateways
+        assert bridge_user_record.read_users(net, net.require("br")) == bridge_user_record.Users()
+        empty.apply(net)
+        assert DeleteBridge("br").apply(net)
+
+
+@pytest.mark.parametrize(
+    "gateways", [("10.7.0.1",), ("10.7.0.01/24",), (7,), ("10.0.0.1/8",) * 65]
+)
+def test_a_gateway_that_is_no_address_with_a_prefix_length_is_refused(gateways):
+    with pytest.raises(exception.InvalidStep, match="gateways is"):
+        RestoreLink("br", gateways=gateways)
