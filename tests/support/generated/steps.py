@@ -314,6 +314,9 @@ FIELDS = {
             "name": names,
             "flags": _optional(_number),
             "alternative_names": _optional(st.lists(names, max_size=4).map(tuple)),
+            "gateways": _optional(
+                st.lists(_version(4)[1] | _version(6)[1], max_size=4).map(tuple)
+            ),
             **dict.fromkeys(
                 ("ipv4", "ipv6", "data", "port"), st.binary(max_size=40).map(bytes.hex)
             ),

@@ -318,6 +318,10 @@ FIELDS: dict[str, dict[str, Kind]] = {
             (None, (), ("a",), ["a", "b" * 127]),
             ("a", ("",), ("b" * 128,), (7,), (None,), ("a",) * 65, 7, True, {"a"}),
         ),
+        "gateways": Kind(
+            (None, (), ("10.7.0.1/24",), ["10.7.0.1/24", "2001:db8::1/64"]),
+            ("10.7.0.1/24", ("10.7.0.1",), (7,), (None,), ("10.7.0.1/24",) * 65, True),
+        ),
         **dict.fromkeys(("ipv4", "ipv6", "data", "port"), PACKED),
     },
     "DeleteVdpa": {"name": VDPA, "management_device": MANAGEMENT, "mac": optional(MAC)},
