@@ -48,7 +48,7 @@ fi
 pytest=".venv/bin/python -m pytest"
 short="not interop and not soak"
 # The tests of a file run in one worker, in their order, and each virtual machine is started once
-# (tests/vm/plugin.py). While a test with the marker "alone" runs, the other worker waits
+# (tests/vm/plugin.py). While a test with the marker "alone" runs, the other workers wait
 # (tests/alone.py). The ten slowest tests are listed at the end.
 workers="-n ${OS_VIF_WORKERS:-3} --dist loadscope --durations=10"
 

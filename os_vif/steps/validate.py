@@ -149,16 +149,10 @@ def interface_address(step: Step, field: str, *, optional: bool = False) -> None
 def interface_addresses(step: Step, field: str, most: int) -> None:
     """Require a tuple of IP addresses with prefix lengths."""
     values = getattr(step, field)
-    if (
-        not isinstance(values, tuple)
-        or len(values) > most
-        or not all(
-            isinstance(value, str)
-            and len(value) <= _LONGEST_ADDRESS
-            and _is_canonical(ipaddress.ip_interface, value)
-            for value in values
-        )
-    ):
+    are_addresses = isinstance(values, tuple) and all(
+        _is_address(ipaddress.ip_interface, value) for value in values
+    )
+    if not are_addresses or len(values) > most:
         _reject(step, field, f"at most {most} IP addresses with a prefix length")
 
 
@@ -179,12 +173,14 @@ def _canonical(
     value = getattr(step, field)
     if optional and value is None:
         return
-    if (
-        not isinstance(value, str)
-        or len(value) > _LONGEST_ADDRESS
-        or not _is_canonical(parse, value)
-    ):
+    if not _is_address(parse, value):
         _reject(step, field, expected)
+
+
+def _is_address(parse: Callable[[str], object], value: object) -> bool:
+    """Return whether a value is a text in the canonical form of a parser of addresses."""
+    is_short = isinstance(value, str) and len(value) <= _LONGEST_ADDRESS
+    return is_short and _is_canonical(parse, value)
 
 
 @functools.lru_cache(maxsize=256)

@@ -52,8 +52,8 @@ def skip_package() -> None:
 
 
 def _may_skip_package() -> bool:
-    is_imported = _NAME in sys.modules
-    return _finder in sys.meta_path and not is_imported and threading.active_count() == 1
+    is_skipped = _finder in sys.meta_path and _NAME not in sys.modules
+    return is_skipped and threading.active_count() == 1
 
 
 class _Placeholder(types.ModuleType):
